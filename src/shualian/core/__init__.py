@@ -1,0 +1,1 @@
+"""Ground that every part stands on: identifiers, money, time, refusals, settings, database."""

@@ -1,0 +1,47 @@
+"""Time: stored in UTC, counted in business days of China."""
+
+from datetime import UTC, date, datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+CHINA = ZoneInfo("Asia/Shanghai")
+
+
+class Clock(Protocol):
+    """Where a use case asks for the time."""
+
+    def now(self) -> datetime:
+        """The current moment, timezone-aware, UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The current moment, UTC."""
+        return datetime.now(UTC)
+
+
+class SettableClock:
+    """A clock that stands still until it is set: for simulations and replays."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.set(moment)
+
+    def now(self) -> datetime:
+        """The moment it was set to, UTC."""
+        return self._moment
+
+    def set(self, moment: datetime) -> None:
+        """Move to ``moment``, which must be timezone-aware."""
+        if moment.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        self._moment = moment.astimezone(UTC)
+
+
+def business_date(moment: datetime) -> date:
+    """The calendar day in China on which ``moment`` falls; accumulators and "today" use it."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment needs a time zone")
+    return moment.astimezone(CHINA).date()

@@ -1,0 +1,1 @@
+"""Pixels in, measurements out: weights, detection, quality, liveness, embedding, calibration."""

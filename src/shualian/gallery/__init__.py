@@ -1,0 +1,1 @@
+"""Protected templates and exact search over them."""

@@ -1,0 +1,1 @@
+"""The hospital: records, encounters, charges, cashier and payments."""

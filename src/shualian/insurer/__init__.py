@@ -1,0 +1,1 @@
+"""The insurer: insured persons, benefits, settlement, funds."""

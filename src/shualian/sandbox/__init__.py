@@ -1,0 +1,1 @@
+"""Stand-ins for the outside world and the sample city; named as such wherever they are seen."""

@@ -1,0 +1,1 @@
+"""Keys and what they protect: the key provider and sealed fields."""

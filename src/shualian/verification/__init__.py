@@ -1,0 +1,1 @@
+"""From a capture to a person, and from a confirmation to a face proof that is used once."""
