@@ -1,4 +1,4 @@
-"""`shualian face simulate-attacks`: presentation attacks by simulation, for `face evaluate --pad`."""
+"""`shualian face simulate-attacks`: presentation attacks for `face evaluate --pad`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -223,10 +223,15 @@ def calibration_from_samples(
     data_sha256: str,
     attack_detection: AttackDetectionErrorRates | None = None,
 ) -> Calibration:
-    """A calibration from single pictures, one enrolled and one probed."""
+    """A calibration from single pictures, one enrolled and one probed.
+
+    A group of one person has no pair of people and is left out.
+    """
     groups = {ALL_PEOPLE: _count(samples)}
     for name in sorted({sample.group for sample in samples if sample.group}):
-        groups[name] = _count([sample for sample in samples if sample.group == name])
+        members = [sample for sample in samples if sample.group == name]
+        if len({sample.identity for sample in members}) > 1:
+            groups[name] = _count(members)
     return Calibration(
         path=path,
         comparator=comparator,

@@ -1,0 +1,1 @@
+"""Benefits: policy, person, year and bill in, every amount and its reason out."""

@@ -1,0 +1,1 @@
+"""Funds and accounts: a double-entry ledger that only grows, and personal account balances."""

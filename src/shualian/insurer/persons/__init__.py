@@ -1,0 +1,1 @@
+"""Insured persons: who they are (sealed) and how they are insured."""

@@ -1,0 +1,52 @@
+"""What settlement needs from outside."""
+
+from typing import Protocol
+
+from shualian.core.identifiers import AuthNo, InstitutionCode, IntentId, PersonNo, TerminalId
+from shualian.core.money import Fen
+from shualian.verification.model import Relation, Scene
+
+
+class FaceProofs(Protocol):
+    """Where face proofs are redeemed."""
+
+    def redeem(
+        self,
+        auth_no: AuthNo,
+        *,
+        intent_id: IntentId,
+        use: str,
+        amount_fen: Fen,
+        expected_institution: InstitutionCode,
+        expected_terminal: TerminalId,
+        expected_scene: Scene,
+        expected_subject: PersonNo,
+        expected_beneficiary: PersonNo,
+        expected_relation: Relation,
+    ) -> object:
+        """Redeem one use of a proof, durably; the same use of the same intent is answered again.
+
+        It opens a transaction of its own, so it is called outside of ours. ``amount_fen`` is the
+        whole bill (``medfee_sumamt``), because fund, account and cash all move by it; 0 for the
+        opening of a visit.
+
+        Raises:
+            Refused: When the proof is not good for exactly this.
+        """
+        ...
+
+
+class AnswerSealer(Protocol):
+    """Authenticated encryption at rest."""
+
+    def seal(self, plain: bytes, *, purpose: str, context: bytes) -> bytes:
+        """Encrypt ``plain``, bound to ``purpose`` and ``context``."""
+        ...
+
+    def open(self, sealed: bytes, *, purpose: str, context: bytes) -> bytes:
+        """Decrypt what :meth:`seal` gave for the same purpose and context.
+
+        Raises:
+            Refused: When the content, the purpose or the context is another.
+        """
+        ...

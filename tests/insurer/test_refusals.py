@@ -1,0 +1,33 @@
+import pytest
+
+from shualian.core.refusals import RefusalKind
+from shualian.insurer.benefits import model as benefits
+from shualian.insurer.funds import model as funds
+from shualian.insurer.institutions import model as institutions
+from shualian.insurer.persons import model as persons
+from shualian.insurer.settlement import model as settlement
+
+SUBJECTS = (benefits, funds, institutions, persons, settlement)
+KINDS = [kind for subject in SUBJECTS for kind in subject.REFUSALS]
+
+
+def test_every_refusal_kind_of_a_subject_is_in_its_closed_set() -> None:
+    declared = {
+        value
+        for subject in SUBJECTS
+        for value in vars(subject).values()
+        if isinstance(value, RefusalKind)
+    }
+
+    # Settlement uses one kind of benefits; it belongs to the set of benefits only.
+    assert declared == set(KINDS)
+    assert len(KINDS) == len({kind.code for kind in KINDS})
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
+def test_a_refusal_says_in_both_languages_what_happened_and_what_to_do(kind: RefusalKind) -> None:
+    assert kind.code.startswith("insurer.")
+    assert all(text.strip() for text in (kind.zh, kind.en, kind.next_zh, kind.next_en))
+    assert kind.en.isascii()
+    assert kind.next_en.isascii()
+    assert not kind.zh.isascii()
