@@ -10,6 +10,7 @@ from rich.table import Table
 
 from shualian.cli.attacks import simulate_attacks
 from shualian.cli.calibrate import calibrate
+from shualian.cli.demo import demo
 from shualian.cli.evaluate import evaluate
 from shualian.cli.face import bench, inspect, verify, weights
 from shualian.core.refusals import Refused
@@ -25,6 +26,7 @@ face = typer.Typer(no_args_is_help=True, help="The face engine: look, compare, m
 app.add_typer(face, name="face")
 for command in (weights, inspect, verify, evaluate, calibrate, simulate_attacks, bench):
     face.command()(command)
+app.command()(demo)
 
 
 @app.command()

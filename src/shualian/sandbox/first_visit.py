@@ -1,0 +1,378 @@
+"""The first visit, from a face to a settled bill, played by a simulated terminal.
+
+The models, the decisions, the databases, the benefit rules and the ledger are the real ones. The
+terminal is simulated: its video is a sample picture with small motion, so the run proves the
+plumbing and says nothing about live people; error rates are in ``docs/biometrics.md``.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from shualian.assembly import (
+    HospitalSide,
+    InsurerSide,
+    LocalInsurerPlatform,
+    open_hospital_side,
+    open_insurer_side,
+)
+from shualian.core.clock import Clock
+from shualian.core.identifiers import (
+    CommandId,
+    IntentId,
+    PersonNo,
+    StaffId,
+    new_identifier,
+)
+from shualian.core.mode import Mode
+from shualian.core.money import ZERO, Fen, format_yuan
+from shualian.core.refusals import Refused
+from shualian.core.settings import Settings
+from shualian.face.liveness.decision import AttackDetectionErrorRates, LivenessLevel
+from shualian.hospital.cashier.wording import render_receipt
+from shualian.hospital.encounters.model import Encounter
+from shualian.hospital.model import FaceEvidence, Label
+from shualian.hospital.orders.store import load_price_list, packaged_price_lists
+from shualian.hospital.payments.model import Payment
+from shualian.sandbox import city
+from shualian.sandbox.player import Actor, FaceVideo
+from shualian.sandbox.samples import SamplePicture, sample_pictures
+from shualian.terminals.model import Terminal, label
+from shualian.verification.capture import Capture
+from shualian.verification.model import (
+    Claimed,
+    ConsentPurpose,
+    FaceProof,
+    Factor,
+    IdentificationOutcome,
+    Intent,
+    Narrowed,
+    OpenedSession,
+    Relation,
+    Scene,
+)
+from shualian.verification.ports import Captured
+
+NOTICE_VERSION = "sandbox-1"
+FRAMES_MAX = 45
+"""Three seconds of video; a capture that is not ready then has failed."""
+
+_PRICES = "990000-illustrative.csv"
+
+
+class VisitWentWrong(Exception):  # noqa: N818 - the name tells the story of the demo
+    """A step did not hold what it promises; says what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the visit as it went.
+
+    Attributes:
+        step: Its name.
+        ok: Whether it held what it promises.
+        detail: What happened, labelled with the terminal's class.
+        ms: How long it took.
+    """
+
+    step: str
+    ok: bool
+    detail: str
+    ms: int
+
+
+class FirstVisit:
+    """Plays the visit step by step; a step that fails ends it."""
+
+    def __init__(self, settings: Settings, *, clock: Clock, seed: int) -> None:
+        """Nothing is opened before :meth:`play`."""
+        self._settings = settings
+        self._clock = clock
+        self._seed = seed
+        self.receipt: tuple[str, ...] = ()
+        self._people: dict[str, PersonNo] = {}
+        self._samples: Mapping[str, SamplePicture] = {}
+        self._insurer: InsurerSide
+        self._hospital: HospitalSide
+        self._encounter: Encounter
+        self._payment: Payment
+        self._proof: FaceProof
+
+    def play(self) -> Iterator[Step]:
+        """The steps in order, each when it is done."""
+        with ExitStack() as opened:
+            for name, act in self._acts(opened):
+                step = self._timed(name, act)
+                yield step
+                if not step.ok:
+                    return
+
+    def _acts(self, opened: ExitStack) -> Iterator[tuple[str, Callable[[], str]]]:
+        yield "open", lambda: self._open(opened)
+        yield "enrol", self._enrol
+        yield "capture_and_identify", self._identify
+        yield "confirm_and_register", self._register
+        yield "order", self._order
+        yield "called_and_verified", self._called
+        yield "settle", self._settle
+        yield "cash_and_receipt", self._receipt
+        yield "books", self._books
+        yield "repeat_changes_nothing", self._repeat
+        yield "stranger_is_unknown", self._stranger
+
+    def _timed(self, name: str, act: Callable[[], str]) -> Step:
+        began = time.perf_counter()
+        try:
+            ok, detail = True, act()
+        except (Refused, VisitWentWrong) as failure:
+            ok, detail = False, str(failure)
+        return Step(name, ok, f"{_LABEL.zh} {detail}", round((time.perf_counter() - began) * 1000))
+
+    def _open(self, opened: ExitStack) -> str:
+        self._samples = sample_pictures()
+        self._insurer = open_insurer_side(self._settings, mode=Mode.SANDBOX, clock=self._clock)
+        opened.callback(self._insurer.close)
+        self._hospital = open_hospital_side(
+            self._settings,
+            institution=city.HOSPITAL.fixmedins_code,
+            institution_name=city.HOSPITAL.name,
+            prices=load_price_list(packaged_price_lists() / _PRICES),
+            insurer=LocalInsurerPlatform(self._insurer, self._clock),
+            proofs=self._insurer.verification,
+            mode=Mode.SANDBOX,
+            clock=self._clock,
+        )
+        opened.callback(self._hospital.close)
+        return f"模型和数据库已打开（演练环境），人脸路径 {self._insurer.engine.path_id}"
+
+    def _enrol(self) -> str:
+        self._people = city.people_city(self._insurer, self._samples, self._clock)
+        return f"登记示例参保人 {len(self._people)} 人，人脸特征已变换、加密保存"
+
+    def _identify(self) -> str:
+        session = self._begin(city.KIOSK, Scene.REGISTRATION)
+        captured, frames = self._capture(city.PATIENT_SEEN)
+        outcome = self._verify(city.KIOSK, session, captured, Narrowed(frozenset(self._expected())))
+        person = outcome.person
+        _expect(person is not None and person.subject == self._patient, "the patient", outcome)
+        assert person is not None  # noqa: S101 - for the type checker; checked above
+        self._proof = self._confirm(city.KIOSK, session, Scene.REGISTRATION, ZERO)
+        proven = "" if person.proven_for_population else "（对本地人群未经证实）"
+        return (
+            f"{frames} 帧，活体通过（模拟攻击下最差 APCER {self._rates.apcer_max:.0%}，"
+            f"BPCER {self._rates.bpcer:.0%}）；今天预约的 {len(self._people)} 人里认出 1 人，"
+            f"相似度 {person.score:.2f} ≥ {person.point.threshold:.3f}，"
+            f"误认上限 {person.error_upper95:.2%}{proven}"
+        )
+
+    def _register(self) -> str:
+        evidence = self._evidence(city.KIOSK)
+        record = self._hospital.records.open_record(command_id=_command(), evidence=evidence)
+        self._encounter = self._hospital.encounters.register(
+            command_id=_command(),
+            record_no=record.record_no,
+            department=city.RESPIRATORY,
+            doctor=city.DOCTOR,
+            evidence=evidence,
+        )
+        return (
+            f"{record.masked_name}（{record.masked_id_number}）本人确认；"
+            f"已挂号 {self._encounter.queue_no} {city.RESPIRATORY.dept_name}，"
+            f"就诊号 {self._encounter.mdtrt_id}"
+        )
+
+    def _order(self) -> str:
+        encounter_no = self._encounter.encounter_no
+        self._hospital.encounters.call(encounter_no=encounter_no)
+        self._hospital.encounters.begin_consultation(encounter_no=encounter_no)
+        self._hospital.orders.order(
+            command_id=_command(), encounter_no=encounter_no, lines=city.ORDERED
+        )
+        items = self._hospital.orders.upload(encounter_no=encounter_no)
+        self._payment = self._hospital.payments.prepare(
+            command_id=_command(), encounter_no=encounter_no
+        )
+        amounts = self._payment.confirmed.amounts
+        return (
+            f"费用 {len(items)} 项共 {format_yuan(amounts.medfee_sumamt)} 元；预结算：基金 "
+            f"{format_yuan(amounts.fund_pay_sumamt)}，个人账户 {format_yuan(amounts.acct_pay)}，"
+            f"现金 {format_yuan(amounts.psn_cash_pay)}"
+        )
+
+    def _called(self) -> str:
+        session = self._begin(city.CONSULTING_ROOM, Scene.SETTLEMENT)
+        captured, frames = self._capture(city.PATIENT_SEEN)
+        outcome = self._verify(
+            city.CONSULTING_ROOM, session, captured, Claimed(self._patient, Factor.CALLED)
+        )
+        _expect(outcome.person is not None, "the called patient", outcome)
+        self._proof = self._confirm(
+            city.CONSULTING_ROOM,
+            session,
+            Scene.SETTLEMENT,
+            self._payment.amount_max_fen,
+            self._payment.intent_id,
+        )
+        return f"{frames} 帧，叫到的患者 1:1 核验通过（人脸 + 叫号），本人对着账单确认"
+
+    def _settle(self) -> str:
+        self._payment = self._hospital.payments.settle(
+            command_id=self._payment.command_id, evidence=self._evidence(city.CONSULTING_ROOM)
+        )
+        answer = self._payment.settled
+        _expect(answer is not None, "a settlement", self._payment.state)
+        return f"结算号 {answer.setl_id if answer else ''}，授权号只用一次，已核销"
+
+    def _receipt(self) -> str:
+        payment, amounts = self._payment, self._payment.confirmed.amounts
+        if amounts.psn_cash_pay:
+            self._hospital.cashier.take_cash(
+                command_id=_command(),
+                payment=payment.command_id,
+                tendered_fen=Fen(-(-amounts.psn_cash_pay // 10_000) * 10_000),
+                taken_by=StaffId("SANDBOX-CLERK"),
+            )
+        receipt = self._hospital.cashier.receipt(payment=payment.command_id, label=_LABEL)
+        self.receipt = render_receipt(receipt, "zh")
+        paid = amounts.fund_pay_sumamt + amounts.acct_pay + amounts.psn_cash_pay
+        _expect(paid == amounts.medfee_sumamt, "payers that add up to the bill", paid)
+        return (
+            f"基金 {format_yuan(amounts.fund_pay_sumamt)} + 个人账户 "
+            f"{format_yuan(amounts.acct_pay)} + 现金 {format_yuan(amounts.psn_cash_pay)} = "
+            f"{format_yuan(amounts.medfee_sumamt)} 元，凭条见下"
+        )
+
+    def _books(self) -> str:
+        check = self._insurer.funds.check_books()
+        _expect(check.coherent, "coherent books", check)
+        return f"复式账平：全部分录合计 {check.sum_of_entries} 分，没有不平的分录，账户余额与分录一致"
+
+    def _repeat(self) -> str:
+        again = self._hospital.payments.settle(
+            command_id=self._payment.command_id, evidence=self._evidence(city.CONSULTING_ROOM)
+        )
+        _expect(again == self._payment, "the same answer", again.state)
+        try:
+            self._insurer.verification.redeem(
+                self._proof.auth_no,
+                intent_id=IntentId(new_identifier()),
+                use="settle",
+                amount_fen=ZERO,
+                expected_institution=city.HOSPITAL.fixmedins_code,
+                expected_terminal=city.CONSULTING_ROOM.terminal_id,
+                expected_scene=Scene.SETTLEMENT,
+                expected_subject=self._patient,
+                expected_beneficiary=self._patient,
+                expected_relation=Relation.SELF,
+            )
+        except Refused as refused:
+            return f"重复结算得到同一个答复；同一授权号办别的事被拒绝（{refused.kind.code}）"
+        raise VisitWentWrong("a proof was good for a second intent")
+
+    def _stranger(self) -> str:
+        session = self._begin(city.KIOSK, Scene.REGISTRATION)
+        captured, frames = self._capture(city.STRANGER_SEEN)
+        outcome = self._verify(city.KIOSK, session, captured, Narrowed(frozenset(self._expected())))
+        _expect(outcome.person is None, "nobody", outcome)
+        reason = outcome.unknown.value if outcome.unknown else ""
+        return f"{frames} 帧，没有认出（{reason}），什么都没有办；可以改用医保码、医保卡或身份证"
+
+    @property
+    def _patient(self) -> PersonNo:
+        return self._people[city.PATIENT.name]
+
+    @property
+    def _rates(self) -> AttackDetectionErrorRates:
+        rates = self._insurer.calibration.attack_detection
+        if rates is None:
+            raise VisitWentWrong("liveness has no measured error rates")
+        return rates
+
+    def _expected(self) -> list[PersonNo]:
+        expected = list(self._people.values())
+        _expect(len(expected) <= self._insurer.verification.people_max, "few enough people", None)
+        return expected
+
+    def _begin(self, terminal: Terminal, scene: Scene) -> OpenedSession:
+        return self._insurer.verification.begin(
+            terminal,
+            scene=scene,
+            notice_version=NOTICE_VERSION,
+            consents=[ConsentPurpose.COMPARISON],
+        )
+
+    def _capture(self, seen: str) -> tuple[Captured, int]:
+        video = FaceVideo(Actor.of(self._samples[seen]), seed=self._seed)
+        capture = Capture(self._insurer.engine)
+        hints = []
+        for frame in video.encoded_frames(FRAMES_MAX):
+            hints.append(capture.take(frame))
+            if capture.ready:
+                break
+        _expect(capture.ready, "enough good frames", sorted(set(hints)))
+        captured = capture.finish(level=LivenessLevel.PASSIVE, error_rates=self._rates)
+        return captured, len(hints)
+
+    def _verify(
+        self,
+        terminal: Terminal,
+        session: OpenedSession,
+        captured: Captured,
+        who: Narrowed | Claimed,
+    ) -> IdentificationOutcome:
+        return self._insurer.verification.verify(
+            session.session_id,
+            terminal_id=terminal.terminal_id,
+            nonce=session.nonce,
+            captured=captured,
+            who=who,
+        )
+
+    def _confirm(
+        self,
+        terminal: Terminal,
+        session: OpenedSession,
+        scene: Scene,
+        amount_max_fen: Fen,
+        intent_id: IntentId | None = None,
+    ) -> FaceProof:
+        return self._insurer.verification.issue_proof(
+            session.session_id,
+            terminal_id=terminal.terminal_id,
+            subject=self._patient,
+            intent=Intent(
+                intent_id=intent_id or IntentId(new_identifier()),
+                scene=scene,
+                beneficiary=self._patient,
+                relation=Relation.SELF,
+                amount_max_fen=amount_max_fen,
+            ),
+        )
+
+    def _evidence(self, terminal: Terminal) -> FaceEvidence:
+        proof = self._proof
+        return FaceEvidence(
+            auth_no=proof.auth_no,
+            intent_id=proof.intent_id,
+            scene=proof.scene,
+            terminal_id=terminal.terminal_id,
+            first_frame_at=self._clock.now(),
+        )
+
+
+def _terminal_label() -> Label:
+    words = label(city.KIOSK.terminal_class)
+    return Label(words.zh, words.en) if words else Label("", "")
+
+
+_LABEL = _terminal_label()
+
+
+def _command() -> CommandId:
+    return CommandId(new_identifier())
+
+
+def _expect(held: bool, expected: str, found: object) -> None:  # noqa: FBT001
+    if not held:
+        raise VisitWentWrong(f"expected {expected}, found {found}")
