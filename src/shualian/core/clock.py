@@ -35,13 +35,13 @@ class SettableClock:
 
     def set(self, moment: datetime) -> None:
         """Move to ``moment``, which must be timezone-aware."""
-        if moment.tzinfo is None:
+        if moment.utcoffset() is None:
             raise ValueError("a moment needs a time zone")
         self._moment = moment.astimezone(UTC)
 
 
 def business_date(moment: datetime) -> date:
     """The calendar day in China on which ``moment`` falls; accumulators and "today" use it."""
-    if moment.tzinfo is None:
+    if moment.utcoffset() is None:
         raise ValueError("a moment needs a time zone")
     return moment.astimezone(CHINA).date()

@@ -25,6 +25,8 @@ ID_NUMBER_INVALID = RefusalKind(
     finality=Finality.FINAL,
 )
 
+REFUSALS = (ID_NUMBER_INVALID,)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class IdNumber:

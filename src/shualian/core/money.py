@@ -1,14 +1,16 @@
 """Money as integer fen (分), never as a float."""
 
+import re
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from fractions import Fraction
+from decimal import Decimal
 from typing import NewType
 
 Fen = NewType("Fen", int)
 """An amount in fen, 1/100 yuan. May be negative in a correction."""
 
 ZERO = Fen(0)
+
+_YUAN = re.compile(r"([+-]?)([0-9]{1,14})(?:\.([0-9]{1,2})0*)?")
 
 
 def total(amounts: Sequence[Fen]) -> Fen:
@@ -17,20 +19,28 @@ def total(amounts: Sequence[Fen]) -> Fen:
 
 
 def share(amount: Fen, ratio: Decimal) -> Fen:
-    """``amount * ratio`` rounded half up (away from zero) to whole fen.
+    """``amount * ratio`` rounded half up (away from zero) to whole fen, exact for any amount.
 
     Args:
         amount: In fen.
         ratio: A fraction in 0..1.
+
+    Raises:
+        ValueError: If the ratio is outside 0..1.
     """
-    return Fen(int((Decimal(amount) * ratio).to_integral_value(ROUND_HALF_UP)))
+    if not 0 <= ratio <= 1:
+        raise ValueError("a ratio lies in 0..1")
+    numerator, denominator = ratio.as_integer_ratio()
+    rounded = (2 * abs(amount) * numerator + denominator) // (2 * denominator)
+    return Fen(rounded if amount >= 0 else -rounded)
 
 
 def allocate(amount: Fen, weights: Sequence[int]) -> list[Fen]:
     """Split ``amount`` in proportion to ``weights`` so that the parts add up exactly.
 
     Largest remainder method; equal remainders go to the earlier part, so the order of ``weights``
-    decides ties and the result is the same on every run.
+    decides ties and the result is the same on every run. A negative amount is split as its
+    opposite, so that a correction mirrors what it corrects.
 
     Raises:
         ValueError: If a weight is negative, or all are zero while the amount is not.
@@ -40,12 +50,12 @@ def allocate(amount: Fen, weights: Sequence[int]) -> list[Fen]:
         raise ValueError("weights must be non-negative and not all zero")
     if whole == 0:
         return [ZERO for _ in weights]
-    exact = [Fraction(amount * weight, whole) for weight in weights]
-    parts = [part.numerator // part.denominator for part in exact]
-    by_remainder = sorted(range(len(parts)), key=lambda i: (parts[i] - exact[i], i))
-    for i in by_remainder[: amount - sum(parts)]:
-        parts[i] += 1
-    return [Fen(part) for part in parts]
+    parts, remainders = zip(*(divmod(abs(amount) * w, whole) for w in weights), strict=True)
+    left_over = abs(amount) - sum(parts)
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-remainders[i], i))
+    raised = frozenset(by_remainder[:left_over])
+    sign = 1 if amount >= 0 else -1
+    return [Fen(sign * (part + (i in raised))) for i, part in enumerate(parts)]
 
 
 def format_yuan(amount: Fen) -> str:
@@ -58,13 +68,15 @@ def format_yuan(amount: Fen) -> str:
 def parse_yuan(text: str) -> Fen:
     """``"123.45"`` as ``Fen(12345)``.
 
+    Digits of ASCII with an optional sign and point, at most 14 before the point (the national
+    interface's amounts have 16 digits, two of them fen), zeros only after the second decimal.
+
     Raises:
-        ValueError: If the text is not a decimal number or has a fraction of a fen.
+        ValueError: If the text is anything else.
     """
-    try:
-        fen = Decimal(text) * 100
-    except InvalidOperation:
-        raise ValueError("not an amount of money") from None
-    if not fen.is_finite() or fen != fen.to_integral_value():
-        raise ValueError("not a whole number of fen")
-    return Fen(int(fen))
+    found = _YUAN.fullmatch(text)
+    if found is None:
+        raise ValueError("not an amount of money in whole fen")
+    sign, yuan, fen = found.groups()
+    amount = int(yuan) * 100 + int((fen or "").ljust(2, "0"))
+    return Fen(-amount if sign == "-" else amount)

@@ -2,7 +2,8 @@
 
 
 def mask_name(name: str) -> str:
-    """``张建国`` as ``张*国``, ``李梅`` as ``李*``, as screens show it."""
+    """``张建国`` as ``张*国``, ``李梅`` as ``李*``, as screens show it, blanks trimmed."""
+    name = name.strip()
     if len(name) <= 1:
         return "*"
     if len(name) == 2:

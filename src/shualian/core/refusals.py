@@ -58,6 +58,10 @@ class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error o
         facts = "".join(f" {name}={value}" for name, value in details.items())
         super().__init__(f"[{kind.code}] {kind.en}{facts}. {kind.next_en}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travels between processes with all that it says."""
+        return _refused, (self.kind, dict(self.details))
+
     def as_json(self) -> dict[str, object]:
         """The refusal as a JSON-ready mapping, the same for command line and network."""
         kind = self.kind
@@ -69,3 +73,7 @@ class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error o
             "finality": kind.finality.value,
             "details": dict(self.details),
         }
+
+
+def _refused(kind: RefusalKind, details: dict[str, str | int | float]) -> Refused:
+    return Refused(kind, **details)

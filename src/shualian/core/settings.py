@@ -1,8 +1,10 @@
 """Every setting in one place, with its meaning, its default and where its value came from."""
 
 import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 
@@ -29,11 +33,15 @@ SETTINGS_INVALID = RefusalKind(
     finality=Finality.FINAL,
 )
 
+REFUSALS = (SETTINGS_INVALID,)
+
 
 class Settings(BaseSettings):
     """What an operator may set: by environment (``SHUALIAN_NAME``) or a TOML file."""
 
-    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     data_dir: Path = Field(
         default=Path("var"), description="Folder of the embedded databases and development keys"
@@ -46,10 +54,10 @@ class Settings(BaseSettings):
         description="Use the extended weights, whose training data and origin are not stated",
     )
     insurer_database_url: str | None = Field(
-        default=None, description="Insurer database; SQLite in data_dir when not set"
+        default=None, repr=False, description="Insurer database; SQLite in data_dir when not set"
     )
     hospital_database_url: str | None = Field(
-        default=None, description="Hospital database; SQLite in data_dir when not set"
+        default=None, repr=False, description="Hospital database; SQLite in data_dir when not set"
     )
     identification_fpir_max: float = Field(
         default=0.01,
@@ -57,6 +65,20 @@ class Settings(BaseSettings):
         le=0.01,
         description="Highest share of searches that may name a wrong person (FPIR); "
         "it limits how many people are searched and can only be lowered",
+    )
+    identification_fmr: float = Field(
+        default=2.5e-4,
+        gt=0,
+        le=1e-3,
+        description="Highest false match rate (FMR) of each comparison of a search; "
+        "it can only be lowered",
+    )
+    identification_margin: float = Field(
+        default=0.05,
+        ge=0.05,
+        le=1,
+        description="How far the best person of a search must lie before the second, in score; "
+        "it can only be raised",
     )
     verification_fmr: float = Field(
         default=1e-3,
@@ -83,7 +105,14 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class SettingLine:
-    """One setting as it is shown to an operator."""
+    """One setting as it is shown to an operator.
+
+    Attributes:
+        name: As in the TOML file; the environment variable is ``SHUALIAN_`` and it in capitals.
+        value: In force, passwords starred.
+        origin: ``default``, ``settings file``, ``environment SHUALIAN_...`` or ``code``.
+        meaning: One sentence.
+    """
 
     name: str
     value: str
@@ -95,8 +124,11 @@ def load_settings() -> Settings:
     """The settings of this process.
 
     Raises:
-        Refused: ``core.settings_invalid`` with the name of the first wrong setting.
+        Refused: ``core.settings_invalid`` with the name of the first wrong setting: a value out
+            of its range, a name that does not exist, a file that cannot be read.
     """
+    _refuse_unknown_variables(os.environ)
+    _refuse_unreadable_file(os.environ)
     try:
         return Settings()
     except ValidationError as invalid:
@@ -106,17 +138,47 @@ def load_settings() -> Settings:
 
 
 def describe_settings(settings: Settings) -> list[SettingLine]:
-    """Every setting with value, origin and meaning; the password of a URL is starred."""
+    """Every setting with value, origin and meaning; passwords are starred."""
     in_file = _names_in_file(settings)
     return [
         SettingLine(
             name=name,
             value=_shown(getattr(settings, name)),
-            origin=_origin(name, in_file),
+            origin=_origin(name, settings, in_file),
             meaning=field.description or "",
         )
         for name, field in Settings.model_fields.items()
     ]
+
+
+def _variable(name: str) -> str:
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    known = {SETTINGS_FILE_VARIABLE, *map(_variable, Settings.model_fields)}
+    for variable in sorted(environment):
+        if variable.upper().startswith(ENVIRONMENT_PREFIX) and variable.upper() not in known:
+            nearest = get_close_matches(variable.upper(), sorted(known), n=1)
+            found = f"no such setting; perhaps {nearest[0]}" if nearest else "no such setting"
+            raise Refused(SETTINGS_INVALID, setting=variable, found=found)
+
+
+def _refuse_unreadable_file(environment: Mapping[str, str]) -> None:
+    file = _settings_file(environment)
+    if file is None:
+        return
+    try:
+        tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as failure:
+        found = failure.strerror or "cannot be read"
+    except UnicodeDecodeError:
+        found = "not UTF-8"
+    except tomllib.TOMLDecodeError as failure:
+        found = f"not TOML: {failure}"
+    else:
+        return
+    raise Refused(SETTINGS_INVALID, setting=SETTINGS_FILE_VARIABLE, file=str(file), found=found)
 
 
 def _settings_file(environment: Mapping[str, str]) -> Path | None:
@@ -132,17 +194,23 @@ def _names_in_file(settings: Settings) -> frozenset[str]:
     return frozenset(source())
 
 
-def _origin(name: str, in_file: frozenset[str]) -> str:
-    variable = ENVIRONMENT_PREFIX + name.upper()
-    if variable in os.environ:
-        return f"environment {variable}"
-    return "settings file" if name in in_file else "default"
+def _origin(name: str, settings: Settings, in_file: frozenset[str]) -> str:
+    if name not in settings.model_fields_set:
+        return "default"
+    given = {variable.upper() for variable, value in os.environ.items() if value}
+    if _variable(name) in given:
+        return f"environment {_variable(name)}"
+    return "settings file" if name in in_file else "code"
 
 
 def _shown(value: Any) -> str:
     text = "" if value is None else str(value)
-    scheme, separator, rest = text.partition("://")
-    if separator and "@" in rest:
-        credentials, _, place = rest.rpartition("@")
-        return f"{scheme}://{credentials.partition(':')[0]}:***@{place}"
-    return text
+    if "://" not in text:
+        return text
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        return "***"
+    secrets = {key: "***" for key in url.query if "pass" in key.lower()}
+    shown = url.update_query_dict(secrets).render_as_string(hide_password=True)
+    return shown.replace("%2A%2A%2A", "***")

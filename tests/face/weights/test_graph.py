@@ -35,9 +35,12 @@ def test_the_built_graph_uses_every_tensor_of_the_checkpoint(
     model = onnx.load_model_from_string(minifasnet_graph(tensors))
 
     onnx.checker.check_model(model, full_check=True)
-    used = {value.name.removesuffix(":negative_slope") for value in model.graph.initializer}
-    unused = {name for name in tensors if name not in used and not name.endswith("prelu.weight")}
-    assert {name.rsplit(".", 1)[1] for name in unused} <= {"num_batches_tracked"}
+    used = {name for node in model.graph.node for name in node.input}
+    prelu = {name.removesuffix(".weight") for name in tensors if name.endswith("prelu.weight")}
+    scaled = {name.split(":")[0] for name in used if name.endswith(":scaled")}
+    unused = tensors.keys() - used - {f"{name}.weight" for name in prelu}
+    assert prelu == scaled
+    assert {name.rsplit(".", 1)[1] for name in unused} == {"num_batches_tracked"}
 
 
 @pytest.mark.parametrize("file", [MINIFASNET_V2, MINIFASNET_V1SE], ids=lambda f: f.name)

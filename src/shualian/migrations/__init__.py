@@ -1,0 +1,1 @@
+"""Alembic scripts: one folder per database side; data that imports no part."""

@@ -1,0 +1,52 @@
+"""Databases for every test: empty, fresh, closed at the end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from postgres_server import PostgresServer
+from shualian.core.database import Database, PostgresDatabase, SqliteDatabase
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/test.db"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    yield postgres_server.url
+    postgres_server.empty()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: str) -> Iterator[SqliteDatabase]:
+    database = SqliteDatabase(sqlite_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[PostgresDatabase]:
+    database = PostgresDatabase(postgres_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_database(request: pytest.FixtureRequest) -> Database:
+    database: Database = request.getfixturevalue(f"{request.param}_database")
+    return database

