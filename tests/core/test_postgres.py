@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Connection, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from shualian.core.database import PostgresDatabase, WorkInTransactionError
 from shualian.core.refusals import Refused
@@ -219,3 +219,35 @@ def test_only_the_driver_that_was_tested_is_used(url: str) -> None:
         PostgresDatabase(url)
     assert refused.value.kind.code == "core.database_url_invalid"
     assert "u:p" not in str(refused.value)
+
+
+def test_a_key_that_another_inserted_meanwhile_is_found_by_running_again(
+    database: PostgresDatabase,
+) -> None:
+    database.change_schema(run("CREATE TABLE taken (name TEXT PRIMARY KEY)"))
+    runs: list[int] = []
+
+    def insert_once(connection: Connection) -> int:
+        runs.append(len(runs))
+        found = connection.execute(text("SELECT count(*) FROM taken")).scalar_one()
+        if len(runs) == 1:
+            # Stands for a row that the look could not see.
+            connection.execute(text("INSERT INTO taken VALUES ('a')"))
+        if len(runs) == 1 or not found:
+            connection.execute(text("INSERT INTO taken VALUES ('a')"))
+        return len(runs)
+
+    assert database.write(insert_once) == 2
+
+
+def test_work_that_inserts_a_key_twice_fails_after_some_runs(database: PostgresDatabase) -> None:
+    database.change_schema(run("CREATE TABLE taken (name TEXT PRIMARY KEY)"))
+    runs: list[int] = []
+
+    def insert_twice(connection: Connection) -> None:
+        runs.append(len(runs))
+        connection.execute(text("INSERT INTO taken VALUES ('a'), ('a')"))
+
+    with pytest.raises(IntegrityError):
+        database.write(insert_twice)
+    assert 1 < len(runs) <= 5

@@ -46,6 +46,8 @@ _PAUSE_MAX_S = 0.1
 _CONNECTIONS_MAX = 32
 _CONNECTION_WAIT_S = 30
 _CONFLICTS = frozenset(("40001", "40P01"))  # serialization_failure, deadlock_detected
+_UNIQUE_VIOLATION = "23505"
+_DUPLICATE_ATTEMPTS_MAX = 5
 _CLASSES_WITH_VALUES = frozenset(("22", "23"))  # data exception, constraint violation
 _SCHEMA_LOCK = 0x5348_5541_4C49_414E  # "SHUALIAN", any number that only this program uses
 _SESSION = (
@@ -86,7 +88,18 @@ class PostgresDatabase:
         return self._run(self._reading, work)
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """See :meth:`Database.write`; repeated up to 12 times on SQLSTATE 40001 and 40P01."""
+        """See :meth:`Database.write`; repeated up to 12 times on SQLSTATE 40001 and 40P01.
+
+        A key that another transaction inserted meanwhile may be reported as 23505 instead, namely
+        when looking for it was a sequential scan (manual, 13.2.3 and 13.5). Run again, work that
+        looks before it inserts finds it; after some runs it was no race and is raised.
+        """
+        for _ in range(_DUPLICATE_ATTEMPTS_MAX - 1):
+            try:
+                return self._run(self._writing, work)
+            except IntegrityError as failure:
+                if _sqlstate(failure.orig) != _UNIQUE_VIOLATION:
+                    raise
         return self._run(self._writing, work)
 
     def change_schema(self, work: Callable[[Connection], T]) -> T:

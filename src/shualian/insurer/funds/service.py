@@ -19,7 +19,6 @@ from shualian.insurer.funds.model import (
     contributions,
     personal,
 )
-from shualian.insurer.writing import write_once
 
 
 class Funds:
@@ -57,7 +56,7 @@ class Funds:
                 raise Refused(COMMAND_DIFFERS)
             return store.balance(connection, psn_no)
 
-        return write_once(self._database, work)
+        return self._database.write(work)
 
     def balance(self, psn_no: PersonNo) -> Fen:
         """What a personal account holds (``balc``)."""

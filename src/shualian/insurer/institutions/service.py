@@ -5,7 +5,6 @@ from shualian.core.identifiers import InstitutionCode
 from shualian.core.refusals import Refused
 from shualian.insurer.institutions import store
 from shualian.insurer.institutions.model import INSTITUTION_NOT_CONTRACTED, Institution
-from shualian.insurer.writing import write_once
 
 
 class Institutions:
@@ -16,7 +15,7 @@ class Institutions:
 
     def contract(self, institution: Institution) -> None:
         """Take an institution under contract, or change what is known of it."""
-        write_once(self._database, lambda connection: store.put(connection, institution))
+        self._database.write(lambda connection: store.put(connection, institution))
 
     def get(self, fixmedins_code: InstitutionCode) -> Institution:
         """The institution with this code.

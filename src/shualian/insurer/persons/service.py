@@ -20,7 +20,6 @@ from shualian.insurer.persons.model import (
 )
 from shualian.insurer.persons.ports import PersonSealer
 from shualian.insurer.persons.store import SealedPerson
-from shualian.insurer.writing import write_once
 
 _CERTNO = "insurer.person.certno"
 _NAME = "insurer.person.psn_name"
@@ -64,7 +63,7 @@ class Persons:
                 raise Refused(ALREADY_REGISTERED)
             store.add(connection, sealed, insurances)
 
-        write_once(self._database, work)
+        self._database.write(work)
         return person
 
     def find_by_id_number(self, id_number: IdNumber) -> Insured | None:

@@ -92,7 +92,6 @@ from shualian.insurer.settlement.model import (
     entries_of,
 )
 from shualian.insurer.settlement.ports import AnswerSealer, FaceProofs
-from shualian.insurer.writing import write_once
 from shualian.verification.model import Scene
 
 _ANSWER = "insurer.settlement.answer"
@@ -193,7 +192,7 @@ class Settlements:
                 store.add_visit(connection, opened)
             return earlier or opened
 
-        return write_once(self._database, work)
+        return self._database.write(work)
 
     def upload_charge_items(
         self,
@@ -230,7 +229,7 @@ class Settlements:
             store.add_charge_items(connection, mdtrt_id, new)
             return splits
 
-        by_number = {split.item.feedetl_sn: split for split in write_once(self._database, work)}
+        by_number = {split.item.feedetl_sn: split for split in self._database.write(work)}
         return tuple(by_number[number] for number in numbers)
 
     def pre_settle(self, *, institution: InstitutionCode, bill: Bill) -> Settlement:
@@ -291,7 +290,7 @@ class Settlements:
             store.hold_items(connection, record, computed.numbers)
             return record
 
-        return write_once(self._database, work)
+        return self._database.write(work)
 
     def cancel_settlement(
         self,
@@ -321,7 +320,7 @@ class Settlements:
             original = self._cancellable(connection, command)
             return self._cancel(connection, original, new_id, now, _Command(command_id, digest))
 
-        return write_once(self._database, work)
+        return self._database.write(work)
 
     def find_settlement(
         self, *, institution: InstitutionCode, setl_id: SettlementId
