@@ -132,8 +132,8 @@ def test_a_group_that_is_shown_to_be_worse_lifts_the_threshold_for_all() -> None
 
 def _towards_one(vector: np.ndarray) -> np.ndarray:
     moved = vector.copy()
-    moved[0] += 1.2
-    return (moved / np.linalg.norm(moved)).astype(np.float32)
+    moved[0] += 0.8
+    return np.asarray(moved / np.linalg.norm(moved), np.float32)
 
 
 def test_a_path_without_calibration_is_refused() -> None:

@@ -3,7 +3,6 @@
 import json
 import sys
 
-import click
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +19,10 @@ REFUSED_EXIT_CODE = 3
 """Exit status of a command that was refused; 2 is a wrong use of the command itself."""
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="刷脸就医: face-scan health care."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="刷脸就医: face-scan health care.",
 )
 face = typer.Typer(no_args_is_help=True, help="The face engine: look, compare, measure, calibrate.")
 app.add_typer(face, name="face")
@@ -45,17 +47,10 @@ def settings(as_json: bool = typer.Option(False, "--json", help="Print JSON")) -
 def run() -> None:
     """Entry point: a refusal is printed with its way on and ends with status 3."""
     try:
-        app(standalone_mode=False)
+        app()
     except Refused as refused:
         _print_refusal(refused)
         sys.exit(REFUSED_EXIT_CODE)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
-    except click.ClickException as wrong_use:
-        wrong_use.show()
-        sys.exit(wrong_use.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
 
 
 def _print_refusal(refused: Refused) -> None:

@@ -295,7 +295,7 @@ def _window_behind(canvas: Picture, head: Box) -> Picture:
     shoulders = (round(head.width * 1.7), round(head.height * 1.2))
     cv2.ellipse(person, (x, y + round(head.height * 1.75)), shoulders, 0, 0, 360, 1.0, -1)
     person = cv2.GaussianBlur(person, (0, 0), 6)
-    shadow = (canvas * 0.3).astype(np.uint8)
+    shadow = (canvas * 0.2).astype(np.uint8)
     window = np.clip(canvas * 0.25 + 190, 0, 255).astype(np.uint8)
     return _blend(shadow, window, person)
 

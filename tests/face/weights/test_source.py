@@ -6,11 +6,11 @@ import pytest
 from shualian.core.refusals import Refused
 from shualian.face.model import WEIGHTS_ALTERED, WEIGHTS_MISSING
 from shualian.face.weights.source import WeightSource
-from shualian.face.weights.table import WEIGHT_FILES, YUNET
+from shualian.face.weights.table import WEIGHT_FILES, YUNET, WeightFile
 
 
 @pytest.mark.parametrize("file", WEIGHT_FILES, ids=lambda file: file.name)
-def test_installed_weights_are_the_registered_ones(source: WeightSource, file) -> None:
+def test_installed_weights_are_the_registered_ones(source: WeightSource, file: WeightFile) -> None:
     content = source.read(file)
 
     assert len(content) > 100_000

@@ -65,7 +65,7 @@ SCALES: Mapping[QualityMeasure, Scale] = MappingProxyType(
         M.CLOSENESS: Scale(0.8, 0.48, 0.44, 0.38),
         M.CENTRING: Scale(0.4, 0.2, 0.13, 0.0),
         M.POSE_YAW: Scale(60, 25, 15, 0),
-        M.POSE_ROLL: Scale(40, 10, 7, 0),
+        M.POSE_ROLL: Scale(40, 12, 8, 0),
         M.MOUTH_VISIBLE: Scale(-6.0, -0.5, -0.2, 6.0),
         M.EYES_VISIBLE: Scale(0.2, 0.52, 0.56, 0.8),
         M.GLARE_FREE: Scale(0.3, 0.03, 0.015, 0.0),
@@ -137,9 +137,7 @@ def assess(
     return decide(scores, profile=profile, purpose=purpose), thumbnail
 
 
-def decide(
-    scores: Mapping[QualityMeasure, int], *, profile: Profile, purpose: Purpose
-) -> Quality:
+def decide(scores: Mapping[QualityMeasure, int], *, profile: Profile, purpose: Purpose) -> Quality:
     """The quality of a face from its scores: the gravest hint, and the lowest score that counts."""
     demanded = {measure: scores[measure] for measure in DEMANDS[profile] if measure in scores}
     limit = LIMITS[purpose]

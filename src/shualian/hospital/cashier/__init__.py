@@ -1,0 +1,1 @@
+"""The cashier: the own share in cash, and the receipt."""

@@ -1,0 +1,1 @@
+"""Encounters: a visit from registration to its end."""

@@ -1,0 +1,1 @@
+"""Orders as charge items: priced here, classed by the insurer."""

@@ -1,0 +1,300 @@
+"""Tables of charge items and their batches, and where price lists lie.
+
+Prices, quantities and shares are stored as decimal text, because no engine of ours has an exact
+decimal of its own.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    insert,
+    select,
+    update,
+)
+
+from shualian.core.database import UtcTime, forbid_in_transaction
+from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo, InstitutionCode
+from shualian.core.money import Fen
+from shualian.hospital.model import FeeSplit
+from shualian.hospital.orders.model import (
+    Batch,
+    BatchState,
+    ChargeItem,
+    PriceList,
+    parse_price_list,
+)
+
+metadata = MetaData()
+
+_IDENTIFIER = String(30)
+_DECIMAL = String(30)
+
+batches = Table(
+    "charge_batch",
+    metadata,
+    Column("chrg_bchno", _IDENTIFIER, primary_key=True),
+    Column("institution", _IDENTIFIER, nullable=False),
+    Column("encounter_no", _IDENTIFIER, nullable=False, index=True),
+    Column("state", String(10), nullable=False),
+    Column("held_by", _IDENTIFIER),
+)
+
+items = Table(
+    "charge_item",
+    metadata,
+    Column("feedetl_sn", _IDENTIFIER, primary_key=True),
+    Column("institution", _IDENTIFIER, nullable=False),
+    Column("encounter_no", _IDENTIFIER, nullable=False, index=True),
+    Column("chrg_bchno", ForeignKey(batches.c.chrg_bchno), nullable=False, index=True),
+    Column("command_id", _IDENTIFIER, nullable=False),
+    Column("line_no", Integer, nullable=False),
+    Column("medins_list_codg", String(150), nullable=False),
+    Column("med_list_codg", String(50), nullable=False),
+    Column("name_zh", String(100), nullable=False),
+    Column("name_en", String(100), nullable=False),
+    Column("pric", _DECIMAL, nullable=False),
+    Column("cnt", _DECIMAL, nullable=False),
+    Column("det_item_fee_sumamt", BigInteger, nullable=False),
+    Column("fee_ocur_time", UtcTime, nullable=False),
+    Column("bilg_dept_codg", _IDENTIFIER, nullable=False),
+    Column("bilg_dept_name", String(100), nullable=False),
+    Column("bilg_dr_codg", _IDENTIFIER, nullable=False),
+    Column("bilg_dr_name", String(50), nullable=False),
+    UniqueConstraint("institution", "command_id", "line_no", name="uq_charge_item_line"),
+)
+
+splits = Table(
+    "charge_split",
+    metadata,
+    Column("feedetl_sn", ForeignKey(items.c.feedetl_sn), primary_key=True),
+    Column("fulamt_ownpay_amt", BigInteger, nullable=False),
+    Column("overlmt_amt", BigInteger, nullable=False),
+    Column("preselfpay_amt", BigInteger, nullable=False),
+    Column("inscp_scp_amt", BigInteger, nullable=False),
+    Column("chrgitm_lv", String(3), nullable=False),
+    Column("med_chrgitm_type", String(6), nullable=False),
+    Column("selfpay_prop", _DECIMAL, nullable=False),
+    Column("pric_uplmt_amt", _DECIMAL),
+)
+"""One row for each line that was uploaded."""
+
+
+def packaged_price_lists() -> Traversable:
+    """The folder of the illustrative price lists that come with the package."""
+    return files(__package__) / "price_lists"
+
+
+def load_price_list(file: Traversable) -> PriceList:
+    """A price list from a CSV file, UTF-8.
+
+    Raises:
+        Refused: ``hospital.price_list_invalid``.
+    """
+    forbid_in_transaction("reading a price list")
+    return parse_price_list(file.read_text("utf-8-sig"))
+
+
+def add_batch(connection: Connection, batch: Batch) -> None:
+    """Insert a new batch."""
+    row = {
+        "chrg_bchno": batch.chrg_bchno,
+        "institution": batch.institution,
+        "encounter_no": batch.encounter_no,
+        "state": batch.state.value,
+        "held_by": batch.held_by,
+    }
+    connection.execute(insert(batches).values(row))
+
+
+def batches_of(
+    connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
+) -> Sequence[Batch]:
+    """All batches of an encounter, the oldest first."""
+    query = (
+        select(batches)
+        .where(batches.c.institution == institution, batches.c.encounter_no == encounter_no)
+        .order_by(batches.c.chrg_bchno)
+    )
+    return [_batch(row) for row in connection.execute(query)]
+
+
+def hold_batch(
+    connection: Connection, institution: InstitutionCode, chrg_bchno: str, by: CommandId
+) -> None:
+    """Let a payment hold a batch that is not settled, instead of the one that may hold it now."""
+    _change_batch(
+        connection,
+        (batches.c.institution == institution)
+        & (batches.c.chrg_bchno == chrg_bchno)
+        & (batches.c.state != BatchState.SETTLED.value),
+        BatchState.HELD,
+        by,
+    )
+
+
+def release_batch(
+    connection: Connection, institution: InstitutionCode, chrg_bchno: str, by: CommandId
+) -> None:
+    """Open a batch again if this payment still holds it."""
+    _change_batch(
+        connection,
+        (batches.c.institution == institution)
+        & (batches.c.chrg_bchno == chrg_bchno)
+        & (batches.c.held_by == by)
+        & (batches.c.state == BatchState.HELD.value),
+        BatchState.OPEN,
+        None,
+    )
+
+
+def settle_batch(
+    connection: Connection, institution: InstitutionCode, chrg_bchno: str, by: CommandId
+) -> None:
+    """A payment has settled the batch, whoever holds it now: the insurer has its lines."""
+    _change_batch(
+        connection,
+        (batches.c.institution == institution) & (batches.c.chrg_bchno == chrg_bchno),
+        BatchState.SETTLED,
+        by,
+    )
+
+
+def add_items(connection: Connection, new: Sequence[ChargeItem]) -> None:
+    """Insert new lines."""
+    connection.execute(insert(items), [_item_row(item) for item in new])
+
+
+def add_splits(connection: Connection, classed: Sequence[ChargeItem]) -> None:
+    """Insert the insurer's answer for lines that have none yet."""
+    known = select(splits.c.feedetl_sn).where(
+        splits.c.feedetl_sn.in_([item.feedetl_sn for item in classed])
+    )
+    answered = set(connection.scalars(known))
+    rows = [
+        _split_row(item.split)
+        for item in classed
+        if item.split is not None and item.feedetl_sn not in answered
+    ]
+    if rows:
+        connection.execute(insert(splits), rows)
+
+
+def items_of(
+    connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
+) -> Sequence[ChargeItem]:
+    """All lines of an encounter, the oldest first."""
+    return _items(connection, institution, items.c.encounter_no == encounter_no)
+
+
+def items_of_command(
+    connection: Connection, institution: InstitutionCode, command_id: CommandId
+) -> Sequence[ChargeItem]:
+    """The lines that a command ordered, in its order."""
+    return _items(connection, institution, items.c.command_id == command_id)
+
+
+def items_of_batch(
+    connection: Connection, institution: InstitutionCode, chrg_bchno: str
+) -> Sequence[ChargeItem]:
+    """The lines of a batch, the oldest first."""
+    return _items(connection, institution, items.c.chrg_bchno == chrg_bchno)
+
+
+def _items(
+    connection: Connection, institution: InstitutionCode, condition: ColumnElement[bool]
+) -> Sequence[ChargeItem]:
+    query = (
+        select(items, *[column.label(f"split_{column.name}") for column in splits.c])
+        .select_from(items.outerjoin(splits, items.c.feedetl_sn == splits.c.feedetl_sn))
+        .where(items.c.institution == institution, condition)
+        .order_by(items.c.fee_ocur_time, items.c.command_id, items.c.line_no)
+    )
+    return [_item(row) for row in connection.execute(query)]
+
+
+def _change_batch(
+    connection: Connection,
+    condition: ColumnElement[bool],
+    state: BatchState,
+    by: CommandId | None,
+) -> None:
+    connection.execute(update(batches).where(condition).values(state=state.value, held_by=by))
+
+
+def _batch(row: Row[Any]) -> Batch:
+    return Batch(
+        chrg_bchno=row.chrg_bchno,
+        institution=InstitutionCode(row.institution),
+        encounter_no=EncounterNo(row.encounter_no),
+        state=BatchState(row.state),
+        held_by=None if row.held_by is None else CommandId(row.held_by),
+    )
+
+
+def _item_row(item: ChargeItem) -> dict[str, Any]:
+    row: dict[str, Any] = {column.name: getattr(item, column.name) for column in items.c}
+    return row | {"pric": str(item.pric), "cnt": str(item.cnt)}
+
+
+def _split_row(split: FeeSplit) -> dict[str, Any]:
+    row: dict[str, Any] = {column.name: getattr(split, column.name) for column in splits.c}
+    ceiling = split.pric_uplmt_amt
+    return row | {
+        "selfpay_prop": str(split.selfpay_prop),
+        "pric_uplmt_amt": None if ceiling is None else str(ceiling),
+    }
+
+
+def _item(row: Row[Any]) -> ChargeItem:
+    return ChargeItem(
+        feedetl_sn=ChargeItemNo(row.feedetl_sn),
+        institution=InstitutionCode(row.institution),
+        encounter_no=EncounterNo(row.encounter_no),
+        chrg_bchno=row.chrg_bchno,
+        command_id=CommandId(row.command_id),
+        line_no=row.line_no,
+        medins_list_codg=row.medins_list_codg,
+        med_list_codg=row.med_list_codg,
+        name_zh=row.name_zh,
+        name_en=row.name_en,
+        pric=Decimal(row.pric),
+        cnt=Decimal(row.cnt),
+        det_item_fee_sumamt=Fen(row.det_item_fee_sumamt),
+        fee_ocur_time=row.fee_ocur_time,
+        bilg_dept_codg=row.bilg_dept_codg,
+        bilg_dept_name=row.bilg_dept_name,
+        bilg_dr_codg=row.bilg_dr_codg,
+        bilg_dr_name=row.bilg_dr_name,
+        split=None if row.split_feedetl_sn is None else _split(row),
+    )
+
+
+def _split(row: Row[Any]) -> FeeSplit:
+    ceiling = row.split_pric_uplmt_amt
+    return FeeSplit(
+        feedetl_sn=ChargeItemNo(row.feedetl_sn),
+        det_item_fee_sumamt=Fen(row.det_item_fee_sumamt),
+        fulamt_ownpay_amt=Fen(row.split_fulamt_ownpay_amt),
+        overlmt_amt=Fen(row.split_overlmt_amt),
+        preselfpay_amt=Fen(row.split_preselfpay_amt),
+        inscp_scp_amt=Fen(row.split_inscp_scp_amt),
+        chrgitm_lv=row.split_chrgitm_lv,
+        med_chrgitm_type=row.split_med_chrgitm_type,
+        selfpay_prop=Decimal(row.split_selfpay_prop),
+        pric_uplmt_amt=None if ceiling is None else Decimal(ceiling),
+    )

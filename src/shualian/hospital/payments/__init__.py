@@ -1,0 +1,1 @@
+"""Settlements of encounters as stored state machines."""

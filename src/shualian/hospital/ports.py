@@ -1,0 +1,147 @@
+"""What a hospital needs from outside: face proofs, the insurer's platform, encryption at rest."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from shualian.core.database import forbid_in_transaction
+from shualian.core.identifiers import AuthNo, InstitutionCode
+from shualian.core.refusals import Refused
+from shualian.hospital.model import (
+    INSURER_UNREACHABLE,
+    OUTCOME_UNKNOWN,
+    ChargeUpload,
+    FeeSplit,
+    InsuredPerson,
+    OpenedVisit,
+    PersonQuery,
+    SettlementAnswer,
+    SettlementCommand,
+    SettlementRequest,
+    VisitOpening,
+    is_final,
+)
+from shualian.verification.model import FaceProof
+
+Message = TypeVar("Message")
+Answer = TypeVar("Answer")
+
+
+class FaceProofs(Protocol):
+    """Where an authorisation number becomes a person (``cn.nhsa.auth.check``)."""
+
+    def check(self, auth_no: AuthNo, *, expected_institution: InstitutionCode) -> FaceProof:
+        """The proof with this number, in time and for this institution; redeems nothing.
+
+        Raises:
+            Refused: When there is no such proof, or it is not for this institution, or expired.
+        """
+        ...
+
+
+class InsurerPlatform(Protocol):
+    """The insurer's platform as a hospital sees it.
+
+    An implementation never runs inside a database transaction (``forbid_in_transaction``). Its
+    refusals are a contract: ``FINAL`` means that nothing was done, nor will be by a copy that is
+    still under way; ``TEMPORARY``, ``UNKNOWN`` and every other exception mean that it is not known
+    what was done. A command is the same as an
+    earlier one when its identifier is (``command_id``, ``ipt_otp_no``, ``feedetl_sn``); one that
+    was done is then answered as the first time.
+    """
+
+    def person_information(self, query: PersonQuery) -> InsuredPerson:
+        """1101: who a verified person is.
+
+        Raises:
+            Refused: When the evidence does not prove the person, or the insurer does not know
+                them.
+        """
+        ...
+
+    def open_visit(self, opening: VisitOpening) -> OpenedVisit:
+        """2201: register a visit on evidence that the person is here.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def upload_charge_items(self, upload: ChargeUpload) -> tuple[FeeSplit, ...]:
+        """2204: all lines or none; a line that is known already is answered as the first time.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def pre_settle(self, request: SettlementRequest) -> SettlementAnswer:
+        """2206: what 2207 would settle now; changes nothing.
+
+        Raises:
+            Refused: When it cannot be settled.
+        """
+        ...
+
+    def settle(self, command: SettlementCommand) -> SettlementAnswer:
+        """2207: settle; evidence, benefit and accounts in one step of the insurer's.
+
+        Raises:
+            Refused: See the class; also when the result is not what the person confirmed.
+        """
+        ...
+
+
+class FieldSealer(Protocol):
+    """Authenticated encryption at rest, and a keyed hash by which equal values are found."""
+
+    def seal(self, plain: bytes, *, purpose: str, context: bytes) -> bytes:
+        """Encrypt ``plain``, bound to ``purpose`` and ``context``."""
+        ...
+
+    def open(self, sealed: bytes, *, purpose: str, context: bytes) -> bytes:
+        """Decrypt what :meth:`seal` gave for the same purpose and context.
+
+        Raises:
+            Refused: When the content, the purpose or the context is another.
+        """
+        ...
+
+    def keyed_hash(self, value: bytes, *, purpose: str) -> bytes:
+        """A value that only equal values share and that says nothing without the key."""
+        ...
+
+
+def ask_insurer(question: Callable[[Message], Answer], message: Message) -> Answer:
+    """Ask the insurer what may be asked again at any time without harm.
+
+    Raises:
+        Refused: What the insurer refuses; ``hospital.insurer_unreachable`` when there is no
+            answer.
+    """
+    forbid_in_transaction("a message to the insurer")
+    try:
+        return question(message)
+    except Refused:
+        raise
+    except Exception as failure:
+        raise Refused(INSURER_UNREACHABLE, found=type(failure).__name__) from failure
+
+
+def command_insurer(question: Callable[[Message], Answer], command: Message) -> Answer:
+    """Send the insurer a command that was stored before.
+
+    Raises:
+        Refused: What the insurer refuses for good; ``hospital.outcome_unknown`` for every other
+            end, because the command may have been done.
+    """
+    forbid_in_transaction("a message to the insurer")
+    try:
+        return question(command)
+    except Exception as failure:
+        if is_final(failure):
+            raise
+        raise Refused(OUTCOME_UNKNOWN, found=_name_of(failure)) from failure
+
+
+def _name_of(failure: Exception) -> str:
+    return failure.kind.code if isinstance(failure, Refused) else type(failure).__name__

@@ -1,0 +1,1 @@
+"""Patient records: one person, one record, opened without typing."""

@@ -1,0 +1,1 @@
+"""Departments and doctors, by which visits are arranged."""

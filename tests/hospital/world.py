@@ -1,0 +1,691 @@
+"""A hospital for tests, with a real store, and around it a registry of proofs and an insurer.
+
+The insurer has a state of its own, refuses what a real one refuses, and its messages can get lost
+on the way there or back. The power can be cut before and after every step.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from enum import Enum
+from typing import TypeVar
+
+from sqlalchemy import Connection, MetaData
+
+from shualian.core.clock import SettableClock
+from shualian.core.database import Database, forbid_in_transaction
+from shualian.core.id_number import IdNumber, check_character
+from shualian.core.identifiers import (
+    AuthNo,
+    ChargeItemNo,
+    CommandId,
+    EncounterNo,
+    InstitutionCode,
+    IntentId,
+    PersonNo,
+    SettlementId,
+    StaffId,
+    TerminalId,
+    VisitId,
+    new_identifier,
+    new_secret_token,
+)
+from shualian.core.money import ZERO, Fen, share, total
+from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
+from shualian.hospital.cashier import store as cashier_store
+from shualian.hospital.cashier.service import Cashier
+from shualian.hospital.encounters import store as encounter_store
+from shualian.hospital.encounters.model import Encounter
+from shualian.hospital.encounters.service import Encounters
+from shualian.hospital.model import (
+    Amounts,
+    ChargeUpload,
+    FaceEvidence,
+    FeeDetail,
+    FeeSplit,
+    FundDetail,
+    Insurance,
+    InsuredPerson,
+    OpenedVisit,
+    PersonQuery,
+    Reason,
+    SettlementAnswer,
+    SettlementCommand,
+    SettlementRequest,
+    VisitOpening,
+)
+from shualian.hospital.orders import store as order_store
+from shualian.hospital.orders.model import ChargeItem, OrderLine
+from shualian.hospital.orders.service import Orders
+from shualian.hospital.orders.store import load_price_list, packaged_price_lists
+from shualian.hospital.payments import store as payment_store
+from shualian.hospital.payments.model import Payment
+from shualian.hospital.payments.service import Payments
+from shualian.hospital.records import store as record_store
+from shualian.hospital.records.model import PatientRecord
+from shualian.hospital.records.service import Records
+from shualian.hospital.scheduling.model import Department, Doctor
+from shualian.trust.model import Key, KeyId
+from shualian.trust.sealing import Sealer
+from shualian.verification.model import (
+    PROOF_EXPIRED,
+    PROOF_NOT_FOUND,
+    PROOF_OTHER_INSTITUTION,
+    PROOF_OTHER_SUBJECT,
+    FaceProof,
+    Relation,
+    Scene,
+)
+
+T = TypeVar("T")
+
+START = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)
+HOSPITAL = InstitutionCode("H99000000001")
+OTHER_HOSPITAL = InstitutionCode("H99000000002")
+KIOSK = TerminalId("K02")
+CLERK = StaffId("S001")
+PROOF_VALID = timedelta(minutes=5)
+INTERNAL = Department("A03", "内科", "A03", "A")
+SURGERY = Department("A04", "外科", "A04", "B")
+DOCTOR = Doctor("D990000000001", "示例医生")
+PRICES = load_price_list(packaged_price_lists() / "990000-illustrative.csv")
+
+CONSULTATION, CHEST_CT, BLOOD_PRESSURE_TABLETS, VITAMINS = "ZC001", "JC002", "YP003", "YP004"
+METADATA: tuple[MetaData, ...] = (
+    record_store.metadata,
+    encounter_store.metadata,
+    order_store.metadata,
+    payment_store.metadata,
+    cashier_store.metadata,
+)
+
+
+def _kind(code: str, finality: Finality = Finality.FINAL) -> RefusalKind:
+    return RefusalKind(code, "不行", "No", "换一种", "Another way", Helper.INSURER, finality)
+
+
+NOT_KNOWN = _kind("insurer.not_known")
+PROOF_WRONG = _kind("insurer.proof_wrong")
+LINE_DIFFERS = _kind("insurer.line_differs")
+ITEM_UNKNOWN = _kind("insurer.item_unknown")
+NOTHING_OPEN = _kind("insurer.nothing_open")
+AMOUNTS_DIFFER = _kind("insurer.amounts_differ")
+DIFFERS = _kind("insurer.command_differs")
+BUSY = _kind("insurer.busy", Finality.TEMPORARY)
+
+
+def sample_number(serial: int, born: str = "19600229") -> IdNumber:
+    """An ID number of the sample region."""
+    digits = f"990000{born}{serial:03d}"
+    return IdNumber(digits + check_character(digits))
+
+
+ZHANG = InsuredPerson(
+    PersonNo("990000000001"),
+    "张建国",
+    sample_number(1),
+    (Insurance("310", "11", "990000", in_force=True),),
+)
+LI = InsuredPerson(
+    PersonNo("990000000002"),
+    "李梅",
+    sample_number(2),
+    (
+        Insurance("310", "11", "990000", in_force=False),
+        Insurance("390", "15", "990000", in_force=True),
+    ),
+)
+UNINSURED = InsuredPerson(PersonNo("990000000003"), "王强", sample_number(3), ())
+
+
+class PowerCutError(BaseException):
+    """The process ends here."""
+
+
+class Breaker:
+    """Cuts the power at a chosen step from now on; every step is a place between two acts."""
+
+    def __init__(self) -> None:
+        self.steps_left: int | None = None
+
+    def step(self) -> None:
+        if self.steps_left is None:
+            return
+        if self.steps_left == 0:
+            self.steps_left = None
+            raise PowerCutError
+        self.steps_left -= 1
+
+
+class BreakableDatabase:
+    """A database whose process may die before a write or after its commit."""
+
+    def __init__(self, database: Database, breaker: Breaker) -> None:
+        self._database = database
+        self._breaker = breaker
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        return self._database.read(work)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        self._breaker.step()
+        result = self._database.write(work)
+        self._breaker.step()
+        return result
+
+    def change_schema(self, work: Callable[[Connection], T]) -> T:
+        return self._database.change_schema(work)
+
+    def create_tables(self, metadata: MetaData) -> None:
+        self._database.create_tables(metadata)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+class KeysInMemory:
+    """Real keys, one for each purpose."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, Key] = {}
+
+    def current(self, purpose: str) -> Key:
+        return self._keys.setdefault(purpose, Key(purpose, 1, secrets.token_bytes(32)))
+
+    def first(self, purpose: str) -> Key:
+        return self.current(purpose)
+
+    def key(self, purpose: str, key_id: KeyId) -> Key:
+        found = self.current(purpose)
+        assert found.id == key_id
+        return found
+
+
+class Proofs:
+    """Where proofs are issued, read and redeemed."""
+
+    def __init__(self, clock: SettableClock) -> None:
+        self._clock = clock
+        self._proofs: dict[AuthNo, FaceProof] = {}
+        self._redeemed: set[tuple[AuthNo, str]] = set()
+        self.looked_at = 0
+
+    def issue(self, subject: PersonNo, **changed: object) -> FaceProof:
+        proof = FaceProof(
+            auth_no=AuthNo(new_secret_token()),
+            subject=subject,
+            beneficiary=subject,
+            relation=Relation.SELF,
+            intent_id=IntentId(new_identifier()),
+            scene=Scene.REGISTRATION,
+            terminal_id=KIOSK,
+            institution=HOSPITAL,
+            amount_max_fen=ZERO,
+            uses=1,
+            expires_at=self._clock.now() + PROOF_VALID,
+        )
+        proof = replace(proof, **changed)  # type: ignore[arg-type]
+        self._proofs[proof.auth_no] = proof
+        return proof
+
+    def check(self, auth_no: AuthNo, *, expected_institution: InstitutionCode) -> FaceProof:
+        forbid_in_transaction("a look at a proof")
+        self.looked_at += 1
+        proof = self._proofs.get(auth_no)
+        if proof is None:
+            raise Refused(PROOF_NOT_FOUND)
+        if proof.institution != expected_institution:
+            raise Refused(PROOF_OTHER_INSTITUTION)
+        if self._clock.now() >= proof.expires_at:
+            raise Refused(PROOF_EXPIRED)
+        return proof
+
+    def redeem(self, evidence: FaceEvidence, *, subject: PersonNo, use: str) -> None:
+        if (evidence.auth_no, use) in self._redeemed:
+            return
+        proof = self.check(evidence.auth_no, expected_institution=HOSPITAL)
+        expected = (evidence.intent_id, evidence.terminal_id, evidence.scene)
+        if (proof.intent_id, proof.terminal_id, proof.scene) != expected:
+            raise Refused(PROOF_WRONG)
+        if proof.subject != subject:
+            raise Refused(PROOF_OTHER_SUBJECT)
+        self._redeemed.add((evidence.auth_no, use))
+
+
+class Fault(Enum):
+    """What happens to the next message to the insurer."""
+
+    REQUEST_LOST = "request lost"
+    REPLY_LOST = "reply lost"
+    BUSY = "busy"
+    LATE = "arrives later"
+
+
+@dataclass
+class Line:
+    """A charge item in the insurer's books."""
+
+    detail: FeeDetail
+    chrg_bchno: str
+    split: FeeSplit
+    settled_by: CommandId | None = None
+
+
+_CLASSES: dict[str, tuple[str, str, str, str | None]] = {
+    "ZC001": ("01", "02", "0", None),
+    "JC002": ("02", "03", "0.1", "180"),
+    "YP003": ("01", "09", "0", "28.5"),
+    "YP004": ("03", "09", "1", None),
+}
+
+
+def classed(detail: FeeDetail) -> FeeSplit:
+    """The split of a line by the insurer's rules of class and ceiling."""
+    if detail.medins_list_codg not in _CLASSES:
+        raise Refused(ITEM_UNKNOWN, feedetl_sn=detail.feedetl_sn)
+    level, kind, upfront, ceiling = _CLASSES[detail.medins_list_codg]
+    amount, own, over = detail.det_item_fee_sumamt, ZERO, ZERO
+    if level == "03":
+        own = amount
+    elif ceiling is not None:
+        limit = (Decimal(ceiling) * detail.cnt * 100).to_integral_value(ROUND_HALF_UP)
+        over = Fen(max(0, amount - int(limit)))
+    first = ZERO if level == "03" else share(Fen(amount - over), Decimal(upfront))
+    return FeeSplit(
+        feedetl_sn=detail.feedetl_sn,
+        det_item_fee_sumamt=amount,
+        fulamt_ownpay_amt=own,
+        overlmt_amt=over,
+        preselfpay_amt=first,
+        inscp_scp_amt=Fen(amount - own - over - first),
+        chrgitm_lv=level,
+        med_chrgitm_type=kind,
+        selfpay_prop=Decimal(upfront),
+        pric_uplmt_amt=None if ceiling is None else Decimal(ceiling),
+    )
+
+
+def split_bill(splits: Sequence[FeeSplit], balance: Fen) -> Amounts:
+    """A bill by simple rules: 20 yuan deductible, 60 % from the fund, account before cash."""
+    own = total([split.fulamt_ownpay_amt for split in splits])
+    over = total([split.overlmt_amt for split in splits])
+    upfront = total([split.preselfpay_amt for split in splits])
+    scope = total([split.inscp_scp_amt for split in splits])
+    deductible = Fen(min(scope, 20_00))
+    fund = share(Fen(scope - deductible), Decimal("0.6"))
+    bill = total([split.det_item_fee_sumamt for split in splits])
+    person = Fen(bill - fund)
+    account = Fen(min(balance, person - own))
+    return Amounts(
+        medfee_sumamt=bill,
+        fulamt_ownpay_amt=own,
+        overlmt_selfpay=over,
+        preselfpay_amt=upfront,
+        inscp_scp_amt=scope,
+        act_pay_dedc=deductible,
+        hifp_pay=fund,
+        fund_pay_sumamt=fund,
+        psn_part_amt=person,
+        acct_pay=account,
+        psn_cash_pay=Fen(person - account),
+        balc=Fen(balance - account),
+    )
+
+
+def _reasons(amounts: Amounts) -> tuple[Reason, ...]:
+    borne = amounts.act_pay_dedc
+    after = Fen(amounts.inscp_scp_amt - borne)
+    return (
+        Reason(
+            rule="deductible",
+            clause="2.1",
+            subject="",
+            before=amounts.inscp_scp_amt,
+            after=after,
+            facts={"standard": 20_00, "borne": borne},
+            zh="起付线 20 元，这次先由个人承担",
+            en="Deductible 20 yuan, borne first",
+        ),
+        Reason(
+            rule="segment",
+            clause="3.1",
+            subject="hifp_pay",
+            before=after,
+            after=Fen(after - amounts.hifp_pay),
+            facts={"ratio": 6000},
+            zh="统筹基金付 60%",
+            en="The pooled fund pays 60%",
+        ),
+    )
+
+
+class Insurer:
+    """The insurer's platform with its own books; a command is done once, under its identifier."""
+
+    def __init__(self, proofs: Proofs, clock: SettableClock) -> None:
+        self._proofs = proofs
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.people = {person.psn_no: person for person in (ZHANG, LI, UNINSURED)}
+        self.balances: dict[PersonNo, Fen] = {ZHANG.psn_no: Fen(30_00), LI.psn_no: ZERO}
+        self.visits: dict[EncounterNo, tuple[VisitOpening, OpenedVisit]] = {}
+        self.lines: dict[ChargeItemNo, Line] = {}
+        self.settlements: dict[CommandId, tuple[SettlementCommand, SettlementAnswer]] = {}
+        self.refused: dict[CommandId, Refused] = {}
+        self.settled_intents: set[IntentId] = set()
+        self.messages: list[str] = []
+        self.fault: Fault | None = None
+        self._only: str | None = None
+        self.late: list[Callable[[], object]] = []
+        self.breaker = Breaker()
+        self.altered: Callable[[SettlementAnswer], SettlementAnswer] = lambda answer: answer
+
+    def person_information(self, query: PersonQuery) -> InsuredPerson:
+        def answer() -> InsuredPerson:
+            proof = self._proofs.check(
+                query.evidence.auth_no, expected_institution=query.fixmedins_code
+            )
+            if proof.subject != query.psn_no:
+                raise Refused(PROOF_OTHER_SUBJECT)
+            return self.people[query.psn_no]
+
+        return self._carry("1101", answer)
+
+    def open_visit(self, opening: VisitOpening) -> OpenedVisit:
+        def answer() -> OpenedVisit:
+            earlier = self.visits.get(opening.ipt_otp_no)
+            if earlier is not None:
+                if earlier[0] != opening:
+                    raise Refused(DIFFERS)
+                return earlier[1]
+            self._proofs.redeem(opening.evidence, subject=opening.psn_no, use="register")
+            visit = OpenedVisit(VisitId(new_identifier()), opening.psn_no, opening.ipt_otp_no)
+            self.visits[opening.ipt_otp_no] = opening, visit
+            return visit
+
+        return self._carry("2201", answer)
+
+    def upload_charge_items(self, upload: ChargeUpload) -> tuple[FeeSplit, ...]:
+        def answer() -> tuple[FeeSplit, ...]:
+            self._check_visit(upload.mdtrt_id, upload.psn_no)
+            new = {
+                detail.feedetl_sn: Line(detail, upload.chrg_bchno, classed(detail))
+                for detail in upload.feedetail
+            }
+            for number, line in new.items():
+                known = self.lines.get(number)
+                if known is not None and known.detail != line.detail:
+                    raise Refused(LINE_DIFFERS)
+            self.lines = new | self.lines
+            return tuple(self.lines[number].split for number in new)
+
+        return self._carry("2204", answer)
+
+    def pre_settle(self, request: SettlementRequest) -> SettlementAnswer:
+        return self._carry("2206", lambda: self._computed(request))
+
+    def settle(self, command: SettlementCommand) -> SettlementAnswer:
+        return self._carry("2207", lambda: self._settled(command))
+
+    def break_next(self, infno: str, fault: Fault) -> None:
+        """Let the next message of this kind meet a fault."""
+        self.fault, self._only = fault, infno
+
+    def deliver_late(self) -> None:
+        """Let the messages arrive that were under way for long; nobody hears their answers."""
+        late, self.late = self.late, []
+        for message in late:
+            try:
+                message()
+            except Refused:
+                continue
+
+    def open_lines(self, chrg_bchno: str) -> list[Line]:
+        return [
+            line
+            for line in self.lines.values()
+            if line.chrg_bchno == chrg_bchno and line.settled_by is None
+        ]
+
+    def _settled(self, command: SettlementCommand) -> SettlementAnswer:
+        earlier = self.settlements.get(command.command_id)
+        if earlier is not None:
+            if earlier[0] != command:
+                raise Refused(DIFFERS)
+            return earlier[1]
+        if command.command_id in self.refused:
+            raise self.refused[command.command_id]
+        try:
+            return self._settle_new(command)
+        except Refused as refused:
+            self.refused[command.command_id] = refused
+            raise
+
+    def _settle_new(self, command: SettlementCommand) -> SettlementAnswer:
+        request = command.request
+        computed = self._computed(request)
+        if computed.amounts != command.confirmed:
+            raise Refused(AMOUNTS_DIFFER)
+        if command.evidence.intent_id in self.settled_intents:
+            raise Refused(DIFFERS)
+        self._proofs.redeem(command.evidence, subject=request.psn_no, use="settle")
+        answer = replace(computed, setl_id=SettlementId(new_identifier()))
+        for line in self.open_lines(request.chrg_bchno):
+            line.settled_by = command.command_id
+        self.balances[request.psn_no] = answer.amounts.balc
+        self.settlements[command.command_id] = command, answer
+        self.settled_intents.add(command.evidence.intent_id)
+        return answer
+
+    def _computed(self, request: SettlementRequest) -> SettlementAnswer:
+        self._check_visit(request.mdtrt_id, request.psn_no)
+        lines = self.open_lines(request.chrg_bchno)
+        if not lines:
+            raise Refused(NOTHING_OPEN)
+        balance = self.balances[request.psn_no] if request.acct_used_flag else ZERO
+        amounts = split_bill([line.split for line in lines], balance)
+        if amounts.medfee_sumamt != request.medfee_sumamt:
+            raise Refused(AMOUNTS_DIFFER)
+        detail = FundDetail("310100", "统筹基金", amounts.inscp_scp_amt, ZERO, amounts.hifp_pay)
+        return SettlementAnswer(None, self._clock.now(), amounts, (detail,), _reasons(amounts))
+
+    def _check_visit(self, mdtrt_id: VisitId, psn_no: PersonNo) -> None:
+        opened = {visit.mdtrt_id: visit.psn_no for _, visit in self.visits.values()}
+        if opened.get(mdtrt_id) != psn_no:
+            raise Refused(NOT_KNOWN)
+
+    def _fault_for(self, infno: str) -> Fault | None:
+        if self._only not in {None, infno}:
+            return None
+        fault, self.fault, self._only = self.fault, None, None
+        return fault
+
+    def _carry(self, infno: str, answer: Callable[[], T]) -> T:
+        """Bring a message there and its answer back, unless it is lost."""
+        forbid_in_transaction("a message to the insurer")
+        self.breaker.step()
+        fault = self._fault_for(infno)
+        self.messages.append(infno)
+        if fault is Fault.BUSY:
+            raise Refused(BUSY)
+        if fault is Fault.REQUEST_LOST:
+            raise ConnectionError
+        if fault is Fault.LATE:
+            self.late.append(answer)
+            raise TimeoutError
+        with self._lock:
+            result = answer()
+        if fault is Fault.REPLY_LOST:
+            raise TimeoutError
+        self.breaker.step()
+        if isinstance(result, SettlementAnswer):
+            return self.altered(result)  # type: ignore[return-value]
+        return result
+
+
+@dataclass
+class Hospital:
+    """The services of one hospital, as one process holds them."""
+
+    records: Records
+    encounters: Encounters
+    orders: Orders
+    payments: Payments
+    cashier: Cashier
+
+
+@dataclass
+class World:
+    """A hospital, its database and what stands around it, with the moves of a test."""
+
+    database: Database
+    clock: SettableClock = field(default_factory=lambda: SettableClock(START))
+    sealer: Sealer = field(default_factory=lambda: Sealer(KeysInMemory()))
+
+    def __post_init__(self) -> None:
+        for metadata in METADATA:
+            self.database.create_tables(metadata)
+        self.proofs = Proofs(self.clock)
+        self.insurer = Insurer(self.proofs, self.clock)
+        self.breaker = self.insurer.breaker
+        self.start()
+
+    def start(self) -> None:
+        """Start the hospital's process, again after the power was cut."""
+        self.breaker.steps_left = None
+        self.hospital = self.hospital_of(HOSPITAL)
+        self.records = self.hospital.records
+        self.encounters = self.hospital.encounters
+        self.orders = self.hospital.orders
+        self.payments = self.hospital.payments
+        self.cashier = self.hospital.cashier
+
+    def hospital_of(self, institution: InstitutionCode) -> Hospital:
+        """The services of a hospital that keeps its rows in the same database."""
+        database, clock = BreakableDatabase(self.database, self.breaker), self.clock
+        records = Records(
+            institution=institution,
+            database=database,
+            clock=clock,
+            proofs=self.proofs,
+            insurer=self.insurer,
+            sealer=self.sealer,
+        )
+        return Hospital(
+            records=records,
+            encounters=Encounters(
+                institution=institution,
+                database=database,
+                clock=clock,
+                records=records,
+                proofs=self.proofs,
+                insurer=self.insurer,
+                sealer=self.sealer,
+            ),
+            orders=Orders(
+                institution=institution,
+                database=database,
+                clock=clock,
+                insurer=self.insurer,
+                prices=PRICES,
+            ),
+            payments=Payments(
+                institution=institution,
+                database=database,
+                clock=clock,
+                records=records,
+                insurer=self.insurer,
+                sealer=self.sealer,
+            ),
+            cashier=Cashier(
+                institution=institution,
+                institution_name="示例市第一医院",
+                database=database,
+                clock=clock,
+                records=records,
+            ),
+        )
+
+    def wait(self, time: timedelta) -> None:
+        self.clock.set(self.clock.now() + time)
+
+    def scan(
+        self,
+        person: InsuredPerson = ZHANG,
+        *,
+        scene: Scene = Scene.REGISTRATION,
+        intent_id: IntentId | None = None,
+        **changed: object,
+    ) -> FaceEvidence:
+        """The person scans and confirms; what the hospital gets of it."""
+        intent = {} if intent_id is None else {"intent_id": intent_id}
+        proof = self.proofs.issue(person.psn_no, scene=scene, **intent, **changed)
+        return FaceEvidence(
+            auth_no=proof.auth_no,
+            intent_id=proof.intent_id,
+            scene=proof.scene,
+            terminal_id=proof.terminal_id,
+            first_frame_at=self.clock.now(),
+        )
+
+    def record(self, person: InsuredPerson = ZHANG) -> PatientRecord:
+        return self.records.open_record(command_id=command(), evidence=self.scan(person))
+
+    def registered(
+        self, person: InsuredPerson = ZHANG, department: Department = INTERNAL
+    ) -> Encounter:
+        return self.encounters.register(
+            command_id=command(),
+            record_no=self.record(person).record_no,
+            department=department,
+            doctor=DOCTOR,
+            evidence=self.scan(person),
+        )
+
+    def ordered(self, encounter: Encounter, *codes: str) -> Sequence[ChargeItem]:
+        """Order one of each and upload it."""
+        lines = [OrderLine(code, Decimal(1)) for code in codes or (CONSULTATION, CHEST_CT)]
+        self.orders.order(command_id=command(), encounter_no=encounter.encounter_no, lines=lines)
+        return self.orders.upload(encounter_no=encounter.encounter_no)
+
+    def prepared(self, encounter: Encounter) -> Payment:
+        return self.payments.prepare(command_id=command(), encounter_no=encounter.encounter_no)
+
+    def confirmed(self, payment: Payment, person: InsuredPerson = ZHANG) -> FaceEvidence:
+        """The person confirms what a payment shows."""
+        return self.scan(person, scene=Scene.SETTLEMENT, intent_id=payment.intent_id)
+
+    def settled(self, *codes: str) -> Payment:
+        """A whole visit up to its settlement."""
+        encounter = self.registered()
+        self.ordered(encounter, *codes)
+        payment = self.prepared(encounter)
+        return self.payments.settle(command_id=payment.command_id, evidence=self.confirmed(payment))
+
+
+def command() -> CommandId:
+    return CommandId(new_identifier())
+
+
+def in_parallel(works: Iterable[Callable[[], T]]) -> list[T | Refused]:
+    """Run all works at the same time; what each gave or how it was refused."""
+    listed = list(works)
+    start = threading.Barrier(len(listed))
+    results: list[T | Refused | None] = [None] * len(listed)
+
+    def run(place: int, work: Callable[[], T]) -> None:
+        start.wait()
+        try:
+            results[place] = work()
+        except Refused as refused:
+            results[place] = refused
+
+    threads = [threading.Thread(target=run, args=each) for each in enumerate(listed)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [result for result in results if result is not None]
