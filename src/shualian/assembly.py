@@ -160,7 +160,7 @@ def open_insurer_side(settings: Settings, *, mode: Mode, clock: Clock) -> Insure
         calibration=calibration,
         gallery=gallery,
         verification=verification,
-        persons=Persons(database=database, sealer=sealer),
+        persons=Persons(database=database, sealer=sealer, mode=mode),
         institutions=Institutions(database=database),
         funds=Funds(database=database, clock=clock),
         settlements=Settlements(

@@ -21,6 +21,7 @@ from shualian.core.identifiers import (
     VisitId,
     new_identifier,
 )
+from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 from shualian.insurer.benefits.model import LineSplit, Settlement
@@ -192,7 +193,7 @@ class Office:
         self.clock = SettableClock(NOW)
         self.proofs = ProofDesk()
         sealer = Sealer(DevelopmentKeys(folder / "keys"))
-        self.persons = Persons(database=database, sealer=sealer)
+        self.persons = Persons(database=database, sealer=sealer, mode=Mode.SANDBOX)
         self.institutions = Institutions(database=database)
         self.funds = Funds(database=database, clock=self.clock)
         self.settlements = Settlements(

@@ -5,6 +5,7 @@ import pytest
 from insurer.office import Office, id_number
 from shualian.core.database import Database, SqliteDatabase
 from shualian.core.identifiers import PersonNo
+from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
 from shualian.insurer.persons import store
 from shualian.insurer.persons.model import Insurance, InsuranceStatus
@@ -80,7 +81,7 @@ def test_nothing_plain_lies_on_the_disk(tmp_path: Path) -> None:
     database.create_tables(store.metadata)
     number = id_number(7)
     sealer = Sealer(DevelopmentKeys(tmp_path / "keys"))
-    Persons(database=database, sealer=sealer).register_insured(
+    Persons(database=database, sealer=sealer, mode=Mode.SANDBOX).register_insured(
         id_number=number, name="欧阳测试", insurances=[EMPLOYEE]
     )
 
@@ -110,3 +111,16 @@ def test_a_sealed_name_moved_to_another_person_does_not_open(office: Office) -> 
     with pytest.raises(Refused) as refused:
         office.persons.get(victim.psn_no)
     assert refused.value.kind.code == "trust.seal_broken"
+
+
+def test_production_takes_no_sample_person(office: Office, tmp_path: Path) -> None:
+    persons = Persons(
+        database=office.database,
+        sealer=Sealer(DevelopmentKeys(tmp_path / "keys")),
+        mode=Mode.PRODUCTION,
+    )
+
+    with pytest.raises(Refused) as refused:
+        persons.register_insured(id_number=id_number(9), name="张示例", insurances=[EMPLOYEE])
+
+    assert refused.value.kind.code == "insurer.sample_number"

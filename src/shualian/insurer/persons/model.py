@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from shualian.core.id_number import IdNumber
 from shualian.core.identifiers import PersonNo
+from shualian.core.mode import Mode
 from shualian.core.names import mask_name
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 
@@ -107,7 +108,27 @@ NOT_INSURED = RefusalKind(
     finality=Finality.FINAL,
 )
 
-REFUSALS = (PERSON_NOT_FOUND, ALREADY_REGISTERED, NAME_INVALID, NOT_INSURED)
+SAMPLE_NUMBER = RefusalKind(
+    code="insurer.sample_number",
+    zh="这是示例证件号码，不能在正式环境使用",
+    en="This is a sample ID number, which production does not take",
+    next_zh="请用真实证件登记",
+    next_en="Register with a real document",
+    helper=Helper.CLERK,
+    finality=Finality.FINAL,
+)
+
+REFUSALS = (PERSON_NOT_FOUND, ALREADY_REGISTERED, NAME_INVALID, NOT_INSURED, SAMPLE_NUMBER)
+
+
+def check_real(id_number: IdNumber, *, mode: Mode) -> None:
+    """Keep sample people out of production.
+
+    Raises:
+        Refused: ``insurer.sample_number``.
+    """
+    if mode is Mode.PRODUCTION and id_number.is_sandbox:
+        raise Refused(SAMPLE_NUMBER)
 
 
 def checked_name(name: str) -> str:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from shualian.core.database import Database
 from shualian.core.id_number import IdNumber
 from shualian.core.identifiers import PersonNo, new_identifier
+from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
 from shualian.insurer.persons import store
 from shualian.insurer.persons.model import (
@@ -16,6 +17,7 @@ from shualian.insurer.persons.model import (
     Insurance,
     InsuranceStatus,
     Insured,
+    check_real,
     checked_name,
 )
 from shualian.insurer.persons.ports import PersonSealer
@@ -33,9 +35,10 @@ class Persons:
     all, and whoever holds the hash key can test guessed numbers.
     """
 
-    def __init__(self, *, database: Database, sealer: PersonSealer) -> None:
+    def __init__(self, *, database: Database, sealer: PersonSealer, mode: Mode) -> None:
         self._database = database
         self._sealer = sealer
+        self._mode = mode
 
     def register_insured(
         self, *, id_number: IdNumber, name: str, insurances: Sequence[Insurance]
@@ -49,8 +52,9 @@ class Persons:
 
         Raises:
             Refused: ``insurer.name_invalid``, ``insurer.not_insured`` when no insurance is given,
-                ``insurer.already_registered``.
+                ``insurer.already_registered``, ``insurer.sample_number``.
         """
+        check_real(id_number, mode=self._mode)
         if not insurances:
             raise Refused(NOT_INSURED, found="no insurance")
         person = Insured(
