@@ -16,7 +16,7 @@ from shualian.core.settings import Settings
 from shualian.face.calibration import Calibration, load_calibration
 from shualian.face.engine import FaceEngine, load_engine
 from shualian.gallery import store as gallery_store
-from shualian.gallery.model import EmbeddingPath
+from shualian.gallery.model import TEMPLATE_UNREADABLE, EmbeddingPath, Rebuilt
 from shualian.gallery.service import Gallery
 from shualian.hospital import model as at_hospital
 from shualian.hospital.cashier import store as cashier_store
@@ -138,7 +138,7 @@ def open_insurer_side(settings: Settings, *, mode: Mode, clock: Clock) -> Insure
         sealer=sealer,
         clock=clock,
     )
-    gallery.rebuild()
+    _check_readable(gallery.rebuild())
     verification = Verification(
         database=database,
         clock=clock,
@@ -336,6 +336,12 @@ class LocalInsurerPlatform:
             setldetail=_details(record.settlement),
             reasons=_reasons(record.settlement),
         )
+
+
+def _check_readable(rebuilt: Rebuilt) -> None:
+    """A few unreadable templates are altered records; all of them is a wrong folder of keys."""
+    if rebuilt.unreadable and not rebuilt.templates:
+        raise Refused(TEMPLATE_UNREADABLE, templates=len(rebuilt.unreadable))
 
 
 def _insurer_url(settings: Settings) -> str:

@@ -55,8 +55,8 @@ def test_a_setting_comes_from_the_environment_then_the_file_then_the_default(
     assert line("data_dir").origin == "environment SHUALIAN_DATA_DIR"
     assert line("verification_fmr").value == "0.0001"
     assert line("verification_fmr").origin == "settings file"
-    assert line("extended_weights").value == "False"
-    assert line("extended_weights").origin == "default"
+    assert line("identification_margin").value == "0.05"
+    assert line("identification_margin").origin == "default"
     assert line("weights_dir", Settings(weights_dir=Path("w"))).origin == "code"
 
 
@@ -112,7 +112,7 @@ def test_a_password_is_starred_wherever_it_stands(
         ("verification_fmr", "0.01"),
         ("verification_fmr", "inf"),
         ("verification_fmr", "strict"),
-        ("extended_weights", "maybe"),
+        ("identification_margin", "maybe"),
     ],
 )
 def test_a_value_out_of_its_range_is_refused_by_the_name_of_the_setting(

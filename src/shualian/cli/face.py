@@ -35,7 +35,7 @@ def weights(as_json: JsonFlag = False) -> None:
         found = source.find(file)
         place = "operator's folder" if found.operators_own else "package"
         rows.append({**asdict(file), "found": place, "file": str(found.path)})
-    columns = ("role", "name", "package", "found", "sha256", "licence", "origin", "weight_set")
+    columns = ("role", "name", "package", "found", "sha256", "licence", "origin")
     _print_rows(rows, columns, as_json=as_json)
 
 

@@ -49,10 +49,6 @@ class Settings(BaseSettings):
     weights_dir: Path | None = Field(
         default=None, description="Operator's folder of face model weights; asked before packages"
     )
-    extended_weights: bool = Field(
-        default=False,
-        description="Use the extended weights, whose training data and origin are not stated",
-    )
     insurer_database_url: str | None = Field(
         default=None, repr=False, description="Insurer database; SQLite in data_dir when not set"
     )

@@ -28,5 +28,5 @@ def write(database: Database, work: Callable[[Connection], T]) -> T:
         try:
             return database.write(work)
         except IntegrityError:
-            raise
+            continue
     return database.write(work)

@@ -246,7 +246,7 @@ class FirstVisit:
     def _books(self) -> str:
         check = self._insurer.funds.check_books()
         _expect(check.coherent, "coherent books", check)
-        return f"复式账平：全部分录合计 {check.sum_of_entries} 分，没有不平的分录，账户余额与分录一致"
+        return f"复式账平：全部分录合计 {check.sum_of_entries} 分，账户余额与分录一致"
 
     def _repeat(self) -> str:
         again = self._hospital.payments.settle(

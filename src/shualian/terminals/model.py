@@ -1,11 +1,11 @@
-"""Terminals: the class of each, what a class may do, and where it stands."""
+"""Terminals: the class of each, what a class may do, where it stands and who decides about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from shualian.core.identifiers import InstitutionCode, TerminalId
+from shualian.core.identifiers import InstitutionCode, StaffId, TerminalId
 from shualian.core.mode import Mode
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
@@ -55,6 +55,48 @@ class Terminal:
     place: Place
 
 
+class TerminalState(StrEnum):
+    """Where an enrolment stands; only an active terminal is believed.
+
+    ``INVITED``: a place waits for its terminal. ``PENDING``: the terminal has shown its key and
+    waits for the supervisor. ``REVOKED`` is the end: nothing leads out of it.
+    """
+
+    INVITED = "invited"
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class InstitutionStaff:
+    """Somebody at an institution who was signed in and allowed to do what is asked.
+
+    Attributes:
+        staff: Who.
+        institution: Where; nothing of another institution is seen or changed.
+    """
+
+    staff: StaffId
+    institution: InstitutionCode
+
+
+@dataclass(frozen=True, slots=True)
+class InsurerStaff:
+    """Somebody at the insurer who was signed in and allowed to do what is asked.
+
+    Attributes:
+        staff: Who.
+    """
+
+    staff: StaffId
+
+
+Actor = InstitutionStaff | InsurerStaff
+"""Who asks. Sign-in and roles are the matter of ``staff``; scope and creator ≠ approver of here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """Words that must stand on every line about a terminal."""
@@ -83,36 +125,51 @@ simulated terminal stands in for class III.
 _SIMULATED_LABEL = Label(zh="【模拟终端】", en="[SIMULATED TERMINAL]")
 
 
-def _kind(
-    code: str, zh: str, en: str, next_zh: str, next_en: str, helper: Helper = Helper.CLERK
+def terminal_refusal(
+    code: str,
+    zh: str,
+    en: str,
+    next_zh: str,
+    next_en: str,
+    helper: Helper = Helper.TECHNICIAN,
+    finality: Finality = Finality.FINAL,
 ) -> RefusalKind:
-    return RefusalKind(f"terminals.{code}", zh, en, next_zh, next_en, helper, Finality.FINAL)
+    """A refusal of this part: ``code`` gets the part before it."""
+    return RefusalKind(f"terminals.{code}", zh, en, next_zh, next_en, helper, finality)
 
 
-FACE_NOT_ALLOWED = _kind(
+FACE_NOT_ALLOWED = terminal_refusal(
     "face_not_allowed",
     "这台机器只能扫码，不能刷脸",
     "This terminal scans codes only; it cannot take a face",
     "请用医保码，或到能刷脸的机器",
     "Show the e-voucher code, or use a terminal that takes faces",
+    Helper.CLERK,
 )
-SIMULATED_OUTSIDE_SANDBOX = _kind(
+SIMULATED_OUTSIDE_SANDBOX = terminal_refusal(
     "simulated_outside_sandbox",
     "模拟终端只能在演练环境使用",
     "A simulated terminal exists in sandbox mode only",
     "请用登记过的终端",
     "Use a registered terminal",
-    Helper.TECHNICIAN,
 )
-AMOUNT_OVER_LIMIT = _kind(
+AMOUNT_OVER_LIMIT = terminal_refusal(
     "amount_over_limit",
     "金额超过了这台机器刷脸可以结算的上限",
     "The amount is above what a face may settle at this terminal",
     "请用医保卡加密码，或到人工窗口办理",
     "Use the card with its PIN, or go to a window",
+    Helper.CLERK,
+)
+TERMINAL_NOT_FOUND = terminal_refusal(
+    "terminal_not_found",
+    "没有这台终端，或它不属于本机构",
+    "There is no such terminal, or it belongs to another institution",
+    "请核对终端编号",
+    "Compare the terminal's number",
 )
 
-REFUSALS = (FACE_NOT_ALLOWED, SIMULATED_OUTSIDE_SANDBOX, AMOUNT_OVER_LIMIT)
+REFUSALS = (FACE_NOT_ALLOWED, SIMULATED_OUTSIDE_SANDBOX, AMOUNT_OVER_LIMIT, TERMINAL_NOT_FOUND)
 
 
 def label(terminal_class: TerminalClass) -> Label | None:
@@ -152,3 +209,8 @@ def check_settlement(terminal_class: TerminalClass, amount_fen: Fen, *, mode: Mo
     limit_fen = SETTLEMENT_MAX_FEN[terminal_class]
     if amount_fen > limit_fen:
         raise Refused(AMOUNT_OVER_LIMIT, found_fen=amount_fen, limit_fen=limit_fen)
+
+
+def sees(actor: Actor, institution: InstitutionCode) -> bool:
+    """Whether what belongs to ``institution`` exists for ``actor``: the insurer sees all."""
+    return isinstance(actor, InsurerStaff) or actor.institution == institution

@@ -343,3 +343,5 @@ def _make_durable(connection: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("the file system cannot hold a write-ahead log")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    # What is deleted is overwritten with zeros, so that a deleted template leaves no free page.
+    connection.execute("PRAGMA secure_delete=ON")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from shualian.face.alignment import align
 from shualian.face.model import Box, DetectedFace, Picture, Pose
 from shualian.face.pose import estimate_pose
+from shualian.face.quality.symmetry import remaining_lean
 
 THUMBNAIL_SIDE = 32
 """Pixels of the square grey thumbnail of a whole frame."""
@@ -157,17 +158,20 @@ def detail(view: FaceView) -> float:
     """How much fine detail there is in every direction, by the contrast of the face.
 
     Square root of the smaller eigenvalue of the mean structure tensor (gradients after a Gaussian
-    of one pixel; Förstner and Gülch, 1987) over the standard deviation: a picture smeared along a
-    line has no gradients along that line, and a defocused one has few anywhere. On simulated blur
-    it orders pictures by the loss of similarity better than the variance of the Laplacian does
-    (``docs/biometrics.md``).
+    of one pixel; Förstner and Gülch, 1987) over the standard deviation without the slow changes of
+    the light: a picture smeared along a line has no gradients along that line, a defocused one has
+    few anywhere. In logarithms, so that half a face in shadow counts as much as the other half. On
+    simulated blur it orders pictures by their loss of similarity better than the variance of the
+    Laplacian does (``docs/biometrics.md``).
     """
-    smooth = cv2.GaussianBlur(view.luma[_DETAIL].astype(np.float32), (0, 0), 1.0)
+    # 16 levels keep the noise of a dark picture from counting as detail.
+    logarithms = np.log(view.luma[_DETAIL].astype(np.float32) + 16)
+    smooth = cv2.GaussianBlur(logarithms, (0, 0), 1.0)
     across, down = np.diff(smooth, axis=1)[:-1], np.diff(smooth, axis=0)[:, :-1]
     xx, yy, xy = float(np.mean(across**2)), float(np.mean(down**2)), float(np.mean(across * down))
     smaller = (xx + yy) / 2 - math.hypot((xx - yy) / 2, xy)
-    # Four grey levels keep the noise of an empty surface from counting as detail.
-    return math.sqrt(max(smaller, 0.0)) / (float(smooth.std()) + 4.0)
+    contrast = float((smooth - cv2.blur(smooth, (33, 33))).std())
+    return math.sqrt(max(smaller, 0.0)) / (contrast + 0.03)
 
 
 def motion(view: FaceView, previous: NDArray[np.uint8]) -> float:
@@ -208,9 +212,9 @@ def yaw(view: FaceView) -> float:
     return abs(view.pose.yaw)
 
 
-def roll(view: FaceView) -> float:
-    """Degrees that the head leans to either side."""
-    return abs(view.pose.roll)
+def lean(view: FaceView) -> float:
+    """Degrees that the head leans to either side: its landmarks, and what they left in the crop."""
+    return abs(view.pose.roll + remaining_lean(view.luma))
 
 
 def mouth_redness(view: FaceView) -> float:

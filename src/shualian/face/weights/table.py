@@ -4,13 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class WeightSet(StrEnum):
-    """Default weights have a clear origin; extended ones are switched on knowingly."""
-
-    DEFAULT = "default"
-    EXTENDED = "extended"
-
-
 class Role(StrEnum):
     """What a weight file is for."""
 
@@ -32,7 +25,6 @@ class WeightFile:
         sha256: Hexadecimal digest of the file.
         licence: Licence of the weights.
         origin: Who made them.
-        weight_set: Default or extended.
     """
 
     role: Role
@@ -42,7 +34,6 @@ class WeightFile:
     sha256: str
     licence: str
     origin: str
-    weight_set: WeightSet = WeightSet.DEFAULT
 
 
 YUNET = WeightFile(
