@@ -1,12 +1,22 @@
-"""Databases for every test: empty, fresh, closed at the end."""
+"""Databases for every test, and how properties are tried: without a time limit, seed printed."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from postgres_server import PostgresServer
 from shualian.core.database import Database, PostgresDatabase, SqliteDatabase
+
+# No test may fail because a machine is slow; a failing example prints how to repeat it.
+settings.register_profile(
+    "shualian",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("shualian")
 
 
 @pytest.fixture(scope="session")
