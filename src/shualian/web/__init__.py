@@ -1,0 +1,1 @@
+"""The HTTP application: listeners built from the parts' routers, refusals as problem+json."""
