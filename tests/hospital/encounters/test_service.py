@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -172,6 +172,7 @@ def test_a_face_taken_for_a_payment_registers_nothing(world: World) -> None:
     assert refused.value.kind is SCENE_NOT_ALLOWED
 
 
+@settings(max_examples=50)
 @given(steps=st.integers(0, 8), fault=st.sampled_from([None, *Fault]))
 def test_a_registration_cut_anywhere_is_one_visit_after_it_is_resumed(
     make_world: Callable[[], World], steps: int, fault: Fault | None

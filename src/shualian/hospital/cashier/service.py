@@ -30,7 +30,6 @@ from shualian.hospital.orders.model import ChargeItem
 from shualian.hospital.payments import store as payments
 from shualian.hospital.payments.model import PAYMENT_NOT_FOUND, Payment
 from shualian.hospital.records.service import Records
-from shualian.hospital.store import write
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ class Cashier:
             store.add(connection, taking)
             return taking
 
-        return write(self._database, work)
+        return self._database.write(work)
 
     def receipt(self, *, payment: CommandId, label: Label | None = None) -> Receipt:
         """The receipt of a payment that is settled and paid; the same each time it is asked for.

@@ -63,7 +63,6 @@ from shualian.hospital.ports import (
 )
 from shualian.hospital.records.service import Records
 from shualian.hospital.scheduling.model import Department, Doctor
-from shualian.hospital.store import write
 
 ORDINARY_OUTPATIENT = "11"
 """``med_type`` 普通门诊."""
@@ -124,7 +123,7 @@ class Encounters:
         stored = self._by_command(command_id)
         if stored is None:
             asked = self._asked(command_id, record_no, department, doctor, evidence, med_type)
-            stored = write(self._database, lambda connection: self._begin(connection, asked))
+            stored = self._database.write(lambda connection: self._begin(connection, asked))
         check_same_registration(
             stored.encounter,
             record_no=record_no,
@@ -269,8 +268,8 @@ class Encounters:
             return stored.encounter
         answer = self._send(stored)
         number = stored.encounter.encounter_no
-        after = write(
-            self._database, lambda connection: self._record_answer(connection, number, answer)
+        after = self._database.write(
+            lambda connection: self._record_answer(connection, number, answer)
         )
         if after.refused is not None:
             raise after.refused
@@ -367,7 +366,7 @@ class Encounters:
             store.change(connection, replace(stored, encounter=after))
             return after
 
-        return write(self._database, work)
+        return self._database.write(work)
 
     def _by_command(self, command_id: CommandId) -> StoredEncounter | None:
         return self._database.read(

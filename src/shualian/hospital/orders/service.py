@@ -36,7 +36,6 @@ from shualian.hospital.orders.model import (
     with_splits,
 )
 from shualian.hospital.ports import InsurerPlatform, ask_insurer
-from shualian.hospital.store import write
 
 
 class Orders:
@@ -88,7 +87,7 @@ class Orders:
             store.add_items(connection, new)
             return new
 
-        return write(self._database, work)
+        return self._database.write(work)
 
     def upload(self, *, encounter_no: EncounterNo) -> Sequence[ChargeItem]:
         """Upload what is not uploaded yet (2204); gives all lines with their splits.
@@ -126,7 +125,7 @@ class Orders:
             feedetail=tuple(item.detail for item in lines),
         )
         classed = with_splits(lines, ask_insurer(self._insurer.upload_charge_items, upload))
-        write(self._database, lambda connection: store.add_splits(connection, classed))
+        self._database.write(lambda connection: store.add_splits(connection, classed))
 
     def _encounter(self, connection: Connection, encounter_no: EncounterNo) -> Encounter:
         stored = encounters.by_number(connection, self._institution, encounter_no)

@@ -72,7 +72,6 @@ from shualian.hospital.payments.model import (
 from shualian.hospital.payments.store import StoredPayment
 from shualian.hospital.ports import FieldSealer, InsurerPlatform, ask_insurer, command_insurer
 from shualian.hospital.records.service import Records
-from shualian.hospital.store import write
 
 _EVIDENCE = "hospital.payment.evidence"
 _RESOLVED_MAX = 100
@@ -132,7 +131,7 @@ class Payments:
         if isinstance(found, _Bill):
             bill = found
             payment = self._quoted(command_id, bill, acct_used_flag=acct_used_flag)
-            found = write(self._database, lambda connection: self._hold(connection, payment, bill))
+            found = self._database.write(lambda connection: self._hold(connection, payment, bill))
         check_same_bill(found, encounter_no=encounter_no, acct_used_flag=acct_used_flag)
         return found
 
@@ -147,8 +146,7 @@ class Payments:
         content, context = evidence_to_bytes(evidence), self._context(command_id)
         sealed = self._sealer.seal(content, purpose=_EVIDENCE, context=context)
         return self._finish(
-            write(
-                self._database,
+            self._database.write(
                 lambda connection: self._claim(connection, command_id, evidence, sealed),
             )
         )
@@ -183,7 +181,7 @@ class Payments:
                 return stored.payment
             return self._withdraw(connection, stored)
 
-        return write(self._database, work)
+        return self._database.write(work)
 
     def get(self, *, command_id: CommandId) -> Payment:
         """The payment of a command, as it stands.
@@ -291,11 +289,10 @@ class Payments:
         try:
             answer = self._send(stored)
         except Refused:
-            write(self._database, lambda connection: self._note_unknown(connection, command_id))
+            self._database.write(lambda connection: self._note_unknown(connection, command_id))
             raise
         return _outcome(
-            write(
-                self._database,
+            self._database.write(
                 lambda connection: self._record_answer(connection, command_id, answer),
             )
         )

@@ -26,7 +26,6 @@ from shualian.hospital.records.model import (
     shown,
 )
 from shualian.hospital.records.store import Opening, SealedRecord
-from shualian.hospital.store import write
 
 _NAME = "hospital.record.name"
 _ID_NUMBER = "hospital.record.id_number"
@@ -71,8 +70,7 @@ class Records:
         identity = self._ask(evidence)
         record = self._sealed(identity)
         return self._shown(
-            write(
-                self._database,
+            self._database.write(
                 lambda connection: self._open(connection, command_id, evidence, record),
             )
         )
