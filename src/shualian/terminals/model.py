@@ -9,6 +9,7 @@ from shualian.core.identifiers import InstitutionCode, StaffId, TerminalId
 from shualian.core.mode import Mode
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
+from shualian.trust.audit.model import Payload, Reference
 
 
 class TerminalClass(StrEnum):
@@ -95,6 +96,39 @@ class InsurerStaff:
 
 Actor = InstitutionStaff | InsurerStaff
 """Who asks. Sign-in and roles are the matter of ``staff``; scope and creator ≠ approver of here."""
+
+
+class TerminalChange(StrEnum):
+    """What was decided or reported about a terminal, a place or a model."""
+
+    MODEL_REGISTERED = "model_registered"
+    MODEL_RENEWED = "model_renewed"
+    MODEL_WITHDRAWN = "model_withdrawn"
+    SOFTWARE_REQUIRED = "software_required"
+    PLACE_CREATED = "place_created"
+    INVITED = "invited"
+    ENROLLED = "enrolled"
+    APPROVED = "approved"
+    SUSPENDED = "suspended"
+    RESUMED = "resumed"
+    REVOKED = "revoked"
+    KEY_ROTATED = "key_rotated"
+    TAMPERED = "tampered"
+    TAMPER_CLEARED = "tamper_cleared"
+
+
+class TerminalEvent(Payload, kind="terminals.change"):
+    """The audit's record of a change.
+
+    Attributes:
+        change: What happened.
+        subject: Number of the terminal or the place, or the certificate of the model.
+        actor: Who decided; ``None``: the terminal itself.
+    """
+
+    change: TerminalChange
+    subject: Reference
+    actor: StaffId | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Keys and what they protect: the key provider and sealed fields."""
+"""Keys and what they protect: key provider, sealed fields, signatures, the audit chain."""

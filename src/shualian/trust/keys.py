@@ -147,6 +147,50 @@ def new_key(folder: Path, purpose: str, *, mode: Mode) -> KeyId:
         return _add_key(place, mode)
 
 
+def write_private_file(file: Path, content: bytes) -> None:
+    """Write a secret to a new file of mode 600, durably; all of it or nothing.
+
+    Raises:
+        FileExistsError: What is there is never overwritten.
+    """
+    unfinished = file.with_name(f"{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(descriptor)
+        # Unlike a rename, a link fails when the name is taken.
+        file.hardlink_to(unfinished)
+    finally:
+        unfinished.unlink()
+    sync_folder(file.parent)
+
+
+def read_private_file(file: Path) -> bytes:
+    """Read a secret of at most 1,024 bytes.
+
+    Raises:
+        Refused: ``trust.key_missing`` or ``trust.key_exposed``.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as failure:
+        raise Refused(KEY_MISSING, file=str(file), found=failure.strerror or "") from None
+    with os.fdopen(descriptor, "rb") as opened:
+        _refuse_exposed(os.fstat(descriptor), file, writing=False)
+        return opened.read(_FILE_BYTES_MAX)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable (fsync(2): syncing a file does not sync its name)."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _make_first_key(folder: Path, purpose: str, mode: Mode) -> None:
     with _alone_in(folder, purpose) as place:
         if not _read_purpose(place, mode):
@@ -164,7 +208,6 @@ def _alone_in(folder: Path, purpose: str) -> Iterator[Path]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield place
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -172,13 +215,7 @@ def _alone_in(folder: Path, purpose: str) -> Iterator[Path]:
 def _add_key(place: Path, mode: Mode) -> KeyId:
     numbers = [key.number for key in _read_purpose(place, mode).values()]
     key = Key(place.name, max(numbers, default=0) + 1, secrets.token_bytes(KEY_BYTES))
-    unfinished = place / f"{secrets.token_hex(8)}.tmp"
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(_content(key, mode))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(place / f"{key.id}{_SUFFIX}")
+    write_private_file(place / f"{key.id}{_SUFFIX}", _content(key, mode))
     return key.id
 
 
@@ -204,13 +241,7 @@ def _read_purpose(place: Path, mode: Mode) -> dict[KeyId, Key]:
 
 
 def _read_key(file: Path, mode: Mode) -> Key:
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as failure:
-        raise Refused(KEY_MISSING, file=str(file), found=failure.strerror or "") from None
-    with os.fdopen(descriptor, "rb") as opened:
-        _refuse_exposed(os.fstat(descriptor), file, writing=False)
-        return _parse(opened.read(_FILE_BYTES_MAX), file, mode)
+    return _parse(read_private_file(file), file, mode)
 
 
 def _parse(content: bytes, file: Path, mode: Mode) -> Key:

@@ -91,5 +91,19 @@ SEAL_BROKEN = _kind(
     "不要使用这条内容；检查备份和密钥文件夹，并报告安全负责人",
     "Do not use it; check the backup and the folder of keys, and tell the security officer",
 )
+PUBLIC_KEY_INVALID = _kind(
+    "public_key_invalid",
+    "公钥无效",
+    "This is no public key that can be used",
+    "在终端上重新生成密钥，再登记新的公钥",
+    "Make a new key on the terminal and enrol its public key",
+)
 
-REFUSALS = (KEY_MISSING, KEY_EXPOSED, KEY_DAMAGED, KEY_MODE_DIFFERS, SEAL_BROKEN)
+REFUSALS = (
+    KEY_MISSING,
+    KEY_EXPOSED,
+    KEY_DAMAGED,
+    KEY_MODE_DIFFERS,
+    SEAL_BROKEN,
+    PUBLIC_KEY_INVALID,
+)

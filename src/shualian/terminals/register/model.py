@@ -40,7 +40,10 @@ LIST_HEADER = (
 _EARTH_RADIUS_M = 6_371_008.8  # mean radius of the GRS 80 ellipsoid
 _ACCURACY_CREDIT_M = 50.0
 _TEXT_MAX = 60
-_CERTIFICATE = re.compile(r"[0-9A-Za-z][0-9A-Za-z./_-]{0,63}")
+_SCENES_MAX = 32
+_NETWORKS_MAX = 16
+# Begins with a letter, so that no number of a person can stand there.
+_CERTIFICATE = re.compile(r"[A-Z][0-9A-Z._-]{0,63}")
 _SCENE = re.compile(r"[0-9]{5}")
 _VERSION = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6}){0,3}")
 
@@ -143,7 +146,7 @@ class CertifiedModel:
     """A model of terminals that passed the national test.
 
     Attributes:
-        certificate: Number of the certificate; 1 to 64 letters, digits and ``./_-``.
+        certificate: Its number: a capital letter, then up to 63 of ``A-Z 0-9 . _ -``.
         maker: Who makes it.
         model: As the maker calls it.
         terminal_class: The class it was tested for.
@@ -222,7 +225,7 @@ class Position:
 
     Attributes:
         coordinates: The point.
-        accuracy_m: Radius in which it lies with 68 % (W3C Geolocation: 95 %), metres.
+        accuracy_m: Radius in which it lies with 95 % (W3C Geolocation, 8.2), metres.
     """
 
     coordinates: Coordinates
@@ -328,8 +331,8 @@ def check_place_spec(spec: PlaceSpec) -> None:
         "department": _is_plain(spec.place.department),
         "coordinates": is_on_earth(spec.coordinates),
         "fence_m": FENCE_M_MIN <= spec.fence_m <= FENCE_M_MAX,
-        "scenes": bool(spec.scenes) and all(map(_SCENE.fullmatch, spec.scenes)),
-        "networks": len(spec.networks) <= 16,
+        "scenes": 1 <= len(spec.scenes) <= _SCENES_MAX and all(map(_SCENE.fullmatch, spec.scenes)),
+        "networks": len(spec.networks) <= _NETWORKS_MAX,
     }
     for item, is_sound in sound.items():
         if not is_sound:

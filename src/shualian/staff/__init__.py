@@ -1,0 +1,1 @@
+"""Staff of hospitals and of the insurer: accounts, roles, sign-in."""

@@ -1,0 +1,1 @@
+"""How a person gets and changes what they sign in with."""

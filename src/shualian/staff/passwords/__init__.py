@@ -1,0 +1,1 @@
+"""Passwords: what is good enough, how it is kept, and the pauses after failures."""

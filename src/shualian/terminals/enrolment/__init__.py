@@ -1,0 +1,1 @@
+"""How a terminal comes to be believed and how that ends: invite, enrol, approve, revoke."""

@@ -1,0 +1,1 @@
+"""How a terminal fares: its heartbeat, and what it and its captures say about risk."""

@@ -1,0 +1,86 @@
+"""A passkey authenticator in software: real ES256 keys, real signatures, no browser."""
+
+import json
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from webauthn.helpers import encode_cbor
+
+UP, UV, AT = 0x01, 0x04, 0x40
+ORIGIN = "http://localhost:8000"
+
+
+def b64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def unb64(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+@dataclass
+class Authenticator:
+    """Holds one discoverable passkey.
+
+    ``origin``, ``rp_id`` and ``flags`` can be set to what a phishing page or a careless device
+    would give; ``count`` is shown after adding ``step``.
+    """
+
+    origin: str = ORIGIN
+    rp_id: str = "localhost"
+    flags: int = UP | UV
+    count: int = 0
+    step: int = 1
+    key: ec.EllipticCurvePrivateKey = field(
+        default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
+    )
+    credential_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    user_handle: bytes = b""
+
+    def create(self, options: dict[str, Any]) -> dict[str, Any]:
+        """``navigator.credentials.create()``."""
+        self.user_handle = unb64(options["user"]["id"])
+        client = self._client_data("webauthn.create", options["challenge"])
+        data = self._data(AT) + bytes(16)
+        data += len(self.credential_id).to_bytes(2, "big") + self.credential_id + self._cose()
+        attestation = encode_cbor({"fmt": "none", "attStmt": {}, "authData": data})
+        return self._credential(
+            {"clientDataJSON": b64(client), "attestationObject": b64(attestation)}
+        )
+
+    def get(self, options: dict[str, Any]) -> dict[str, Any]:
+        """``navigator.credentials.get()``."""
+        self.count += self.step
+        client = self._client_data("webauthn.get", options["challenge"])
+        data = self._data(0)
+        signature = self.key.sign(data + sha256(client).digest(), ec.ECDSA(SHA256()))
+        return self._credential(
+            {
+                "clientDataJSON": b64(client),
+                "authenticatorData": b64(data),
+                "signature": b64(signature),
+                "userHandle": b64(self.user_handle),
+            }
+        )
+
+    def _client_data(self, kind: str, challenge: str) -> bytes:
+        content = {"type": kind, "challenge": challenge, "origin": self.origin}
+        return json.dumps({**content, "crossOrigin": False}).encode()
+
+    def _data(self, more: int) -> bytes:
+        head = sha256(self.rp_id.encode()).digest()
+        return head + bytes((self.flags | more,)) + self.count.to_bytes(4, "big")
+
+    def _cose(self) -> bytes:
+        point = self.key.public_key().public_numbers()
+        x, y = point.x.to_bytes(32, "big"), point.y.to_bytes(32, "big")
+        return encode_cbor({1: 2, 3: -7, -1: 1, -2: x, -3: y})
+
+    def _credential(self, response: dict[str, str]) -> dict[str, Any]:
+        name = b64(self.credential_id)
+        return {"id": name, "rawId": name, "type": "public-key", "response": response}
