@@ -91,7 +91,7 @@ def read_checkpoint(content: bytes, *, name: str) -> dict[str, NDArray[Any]]:
     """
     try:
         return _read(io.BytesIO(content))
-    except Exception as cause:  # noqa: BLE001 - a pickle may raise anything (pickle, manual)
+    except Exception as cause:  # a pickle may raise anything (manual of pickle)
         raise Refused(WEIGHTS_ALTERED, file=name, found="not a plain checkpoint") from cause
 
 
