@@ -12,6 +12,7 @@ from shualian.cli.calibrate import calibrate
 from shualian.cli.demo import demo
 from shualian.cli.evaluate import evaluate
 from shualian.cli.face import bench, inspect, verify, weights
+from shualian.cli.quality import quality_report
 from shualian.core.refusals import Refused
 from shualian.core.settings import describe_settings, load_settings
 
@@ -26,7 +27,16 @@ app = typer.Typer(
 )
 face = typer.Typer(no_args_is_help=True, help="The face engine: look, compare, measure, calibrate.")
 app.add_typer(face, name="face")
-for command in (weights, inspect, verify, evaluate, calibrate, simulate_attacks, bench):
+for command in (
+    weights,
+    inspect,
+    verify,
+    evaluate,
+    calibrate,
+    simulate_attacks,
+    quality_report,
+    bench,
+):
     face.command()(command)
 app.command()(demo)
 

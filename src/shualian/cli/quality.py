@@ -171,7 +171,10 @@ def _alarm_table(alarms: Sequence[FalseAlarms]) -> Table:
 def _rate_table(rates: Sequence[DefectRates]) -> Table:
     shares = ("lost", "noticed", "hinted", "live_hinted", "stopped")
     effects = ("fnmr", "fnmr_accepted", "live")
-    table = Table("group", "defect", "at", "n", *shares, "similarity", *effects)
+    table = Table("group")
+    table.add_column("defect", no_wrap=True)
+    for name in ("at", "n", *shares, "similarity", *effects):
+        table.add_column(name)
     for rate in rates:
         table.add_row(
             rate.group,

@@ -245,19 +245,18 @@ def false_alarms(looks: Iterable[Look], thresholds: Thresholds) -> list[FalseAla
 
 
 class _Known:
-    """Feature vectors without defect, by identity."""
+    """Pictures without defect, by identity."""
 
     def __init__(self, seen: Sequence[_Seen]) -> None:
-        self._by_identity: dict[str, list[Embedding]] = {}
+        self._by_identity: dict[str, list[_Seen]] = {}
         for person in seen:
             if person.subject.identity is not None:
-                vectors = self._by_identity.setdefault(person.subject.identity, [])
-                vectors.append(person.clean.embedding)
+                self._by_identity.setdefault(person.subject.identity, []).append(person)
 
     def others(self, person: _Seen) -> list[Embedding]:
-        """Of the other pictures of a person."""
-        vectors = self._by_identity.get(person.subject.identity or "", [])
-        return [vector for vector in vectors if vector is not person.clean.embedding]
+        """Feature vectors of the other pictures of a person."""
+        pictures = self._by_identity.get(person.subject.identity or "", [])
+        return [other.clean.embedding for other in pictures if other is not person]
 
 
 def _prepare(engine: Engine, subject: Subject, *, framed: bool) -> _Seen | None:

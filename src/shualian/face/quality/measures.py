@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shualian.face.alignment import align
+from shualian.face.alignment import CROP_SIDE, align
 from shualian.face.model import Box, DetectedFace, Picture, Pose
 from shualian.face.pose import estimate_pose
-from shualian.face.quality.symmetry import remaining_lean
+from shualian.face.quality.symmetry import PATCH_SHARE, symmetry_lean
 
 THUMBNAIL_SIDE = 32
 """Pixels of the square grey thumbnail of a whole frame."""
@@ -28,18 +28,22 @@ SECOND_FACE_SCORE_MIN = 0.6
 MOTION_PER_FACE_WIDTH = 5.1
 """Thumbnail difference per shift by one face width; measured, see ``docs/biometrics.md``."""
 
+HEIGHT_PER_WIDTH = 1.4
+"""Of a face box seen from the front; the median of studio portraits."""
+
 Crop = NDArray[np.uint8]
 _Area = tuple[slice, slice]
 
 # Rows and columns of the aligned crop.
 _SKIN: _Area = (slice(24, 104), slice(24, 88))
+_NOSE_SIDE: _Area = (slice(24, 104), slice(36, 76))
 _LEFT_HALF: _Area = (slice(30, 104), slice(24, 54))
 _RIGHT_HALF: _Area = (slice(30, 104), slice(58, 88))
 _DETAIL: _Area = (slice(24, 104), slice(20, 92))
 _EYES: tuple[_Area, ...] = ((slice(44, 60), slice(26, 50)), (slice(44, 60), slice(62, 86)))
 _UNDER_EYES: tuple[_Area, ...] = ((slice(54, 62), slice(30, 48)), (slice(54, 62), slice(64, 82)))
 _CHEEKS: tuple[_Area, ...] = ((slice(68, 84), slice(28, 44)), (slice(68, 84), slice(68, 84)))
-_EYE_BAND: _Area = (slice(42, 64), slice(24, 88))
+_BAND_IN_SKIN = slice(42 - 24, 64 - 24)
 _FOREHEAD: _Area = (slice(20, 38), slice(38, 74))
 _MOUTH: _Area = (slice(84, 108), slice(40, 72))
 
@@ -51,6 +55,7 @@ class FaceView:
     Attributes:
         crop: Aligned face, 112 x 112 x 3, BGR.
         luma: Of the crop, 0..255.
+        middle: Of the face by its box, 112 x 112, grey; does not lean on the landmarks.
         box: Of the face, in pixels of the upright frame.
         frame_width: Of the upright frame.
         frame_height: Of the upright frame.
@@ -61,6 +66,7 @@ class FaceView:
 
     crop: Crop
     luma: Crop
+    middle: Crop
     box: Box
     frame_width: int
     frame_height: int
@@ -80,6 +86,7 @@ class FaceView:
         return cls(
             crop=crop,
             luma=np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8),
+            middle=turned_upright(_middle(picture, face.box, box.height), face),
             box=box,
             frame_width=width,
             frame_height=height,
@@ -99,7 +106,7 @@ def thumbnail_of(picture: Picture) -> NDArray[np.uint8]:
 
 
 def turned_upright(square: NDArray[np.uint8], face: DetectedFace) -> NDArray[np.uint8]:
-    """A thumbnail turned so that the face in it is upright."""
+    """A square of the frame turned so that the face in it is upright."""
     return np.rot90(square, face.rotation // 90)
 
 
@@ -130,8 +137,11 @@ def mean_luma(view: FaceView) -> float:
 
 
 def over_exposed_share(view: FaceView) -> float:
-    """Share of the face's pixels that are burnt out (grey level above 250)."""
-    return float((view.luma[_SKIN] > 250).mean())
+    """Share of the face's pixels that are burnt out (grey level above 250).
+
+    Only of its middle: beside a turned head the crop shows what is behind.
+    """
+    return float((view.luma[_NOSE_SIDE] > 250).mean())
 
 
 def darker_half(view: FaceView) -> float:
@@ -192,8 +202,8 @@ def motion(view: FaceView, previous: NDArray[np.uint8]) -> float:
 
 
 def face_width(view: FaceView) -> float:
-    """Width of the face in pixels."""
-    return view.box.width
+    """Width in pixels that the face has or, where the head is turned, would have from the front."""
+    return max(view.box.width, view.box.height / HEIGHT_PER_WIDTH)
 
 
 def height_share(view: FaceView) -> float:
@@ -213,8 +223,8 @@ def yaw(view: FaceView) -> float:
 
 
 def lean(view: FaceView) -> float:
-    """Degrees that the head leans to either side: its landmarks, and what they left in the crop."""
-    return abs(view.pose.roll + remaining_lean(view.luma))
+    """Degrees that the head leans to either side, by its landmarks or its symmetry: the larger."""
+    return max(abs(view.pose.roll), abs(symmetry_lean(view.middle)))
 
 
 def mouth_redness(view: FaceView) -> float:
@@ -241,13 +251,27 @@ def eye_brightness(view: FaceView) -> float:
 
 
 def glare_share(view: FaceView) -> float:
-    """Share of the band of the eyes that shines: nearly white, and much brighter than the face.
+    """How much more of the band of the eyes shines than of the rest of the face, by share.
 
-    Single pixels do not count: every eye has a small highlight.
+    Shining is nearly white and much brighter than the face. Skin that is burnt out shines all over
+    and does not count, nor do single pixels: every eye has a small highlight.
     """
     white = max(240, int(np.median(view.luma[_SKIN])) + 30)
-    shining = (view.luma[_EYE_BAND] >= white).astype(np.uint8)
-    return float(cv2.morphologyEx(shining, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).mean())
+    shining = (view.luma[_SKIN] >= white).astype(np.uint8)
+    blobs = cv2.morphologyEx(shining, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    band = blobs[_BAND_IN_SKIN]
+    elsewhere = (blobs.sum() - band.sum()) / (blobs.size - band.size)
+    return max(0.0, float(band.mean() - elsewhere))
+
+
+def _middle(picture: Picture, box: Box, height: float) -> Crop:
+    """The square of :data:`PATCH_SHARE` of the face's height in the middle of its box, grey."""
+    scale = CROP_SIDE / (PATCH_SHARE * height)
+    x, y = box.centre
+    half = CROP_SIDE / 2
+    matrix = np.array([[scale, 0, half - scale * x], [0, scale, half - scale * y]])
+    patch = cv2.warpAffine(picture, matrix, (CROP_SIDE, CROP_SIDE), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.cvtColor(patch, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def _redness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

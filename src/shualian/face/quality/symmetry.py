@@ -1,9 +1,10 @@
-"""How far a head still leans in its aligned crop: the axis about which the face mirrors itself.
+"""How far a head leans: the axis about which the pixels of the face mirror themselves.
 
 The detector has seen upright faces, and its five points lag behind a head that leans: at 40 degrees
 they lean by 20, and by 5 in the small picture of the live loop. The pixels are not fooled. For a
-set of axes, pixels on one side are correlated with their mirror images on the other; the axis of
-the highest correlation is the face's own (Sun and Si, 1999, use the same idea on gradients).
+set of axes through the middle of the face, pixels on one side are correlated with their mirror
+images on the other; the axis of the highest correlation is the face's own (the idea of Sun and Si,
+1999, on grey levels instead of gradients).
 """
 
 import math
@@ -13,41 +14,51 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shualian.face.alignment import CROP_SIDE
+PATCH_SHARE = 0.8
+"""Side of the square patch by the height of the face's box, in whose middle it lies."""
 
-_SIDE = CROP_SIDE // 2
-_CENTRE = (28.0, 34.0)
-_ANGLES = np.arange(-40.0, 41.0, 5.0)
-_SHIFTS = (-3.0, 0.0, 3.0)
+_SIDE = 56
+_CENTRE = (28.0, 32.0)
+_ANGLES = np.arange(-45.0, 46.0, 5.0)
+_SHIFTS = (-6.0, -3.0, 0.0, 3.0, 6.0)
 _REACH = 20.0
-_STEP = 1.5
-_WEIGHT_SIGMA = 13.0
+_STEP = 2.0
+_WEIGHT_SIGMA = 17.0
+_SLOW_SIGMA = 6.0
 
 CORRELATION_MIN = 0.35
 """Below it nothing is symmetric enough to say."""
 
-GAIN_MIN = 0.2
-"""By which the best axis must beat the vertical one."""
+GAIN_MIN = 0.1
+"""By which the best axis must beat the vertical one, after the penalty."""
+
+PENALTY = 0.125
+"""Taken from the correlation at 45 degrees, less by the square of the angle: cheeks and hair are
+symmetric about odd axes of their own."""
 
 
-def remaining_lean(luma: NDArray[np.uint8]) -> float:
-    """Degrees, clockwise positive, by which the face in a 112 x 112 grey crop still leans.
+def symmetry_lean(patch: NDArray[np.uint8]) -> float:
+    """Degrees, clockwise positive, by which the face in a square grey patch leans.
 
-    Between -40 and 40; 0 where no axis is clearly better than the vertical one, as in a face that
+    Between -45 and 45; 0 where no axis is clearly better than the vertical one, as in a face that
     is turned to the side.
+
+    Args:
+        patch: The middle of a face, see :data:`PATCH_SHARE`.
     """
-    scores = _symmetry(_flattened(luma))
+    correlations = _symmetry(_flattened(patch))
+    scores = correlations - PENALTY * (_ANGLES / _ANGLES[-1]) ** 2
     best = int(scores.argmax())
-    upright = float(scores[len(_ANGLES) // 2])
-    if scores[best] < CORRELATION_MIN or scores[best] - upright < GAIN_MIN:
+    gain = float(scores[best] - scores[len(_ANGLES) // 2])
+    if correlations[best] < CORRELATION_MIN or gain < GAIN_MIN:
         return 0.0
     return float(_ANGLES[best]) + _between(scores, best)
 
 
-def _flattened(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Half the size, without the slow changes of the light, strong contrasts cut off."""
-    half = cv2.resize(luma, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    fine, slow = (cv2.GaussianBlur(half.astype(np.float32), (0, 0), s) for s in (0.8, 6.0))
+def _flattened(patch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """56 x 56, without the slow changes of the light and with strong contrasts cut off."""
+    small = cv2.resize(patch, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    fine, slow = (cv2.GaussianBlur(small.astype(np.float32), (0, 0), s) for s in (0.8, _SLOW_SIGMA))
     detail = np.asarray(fine - slow, np.float32)
     return np.asarray(np.clip(detail / (3 * np.abs(detail).mean() + 1), -1, 1), np.float32)
 
@@ -59,11 +70,11 @@ def _symmetry(flat: NDArray[np.float32]) -> NDArray[np.float32]:
     mean = (a @ weights + b @ weights) / 2
     shared = (a * b) @ weights - mean**2
     own = ((a * a + b * b) @ weights) / 2 - mean**2
-    correlation: NDArray[np.float32] = shared / (own + np.float32(1e-3))
-    return correlation.reshape(len(_ANGLES), len(_SHIFTS)).max(axis=1)
+    correlation = np.asarray(shared / (own + 1e-3), np.float32)
+    return np.asarray(correlation.reshape(len(_ANGLES), len(_SHIFTS)).max(axis=1), np.float32)
 
 
-def _between(scores: NDArray[np.float32], best: int) -> float:
+def _between(scores: NDArray[np.float64], best: int) -> float:
     """Degrees from the best angle to the top of the parabola through it and its neighbours."""
     if not 0 < best < len(scores) - 1:
         return 0.0
