@@ -5,14 +5,15 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
 
+from prometheus_client import Counter
 from sqlalchemy import MetaData
 
 from shualian.core.clock import Clock
-from shualian.core.database import Database, open_database
+from shualian.core.database import Database, PostgresDatabase, open_database
 from shualian.core.identifiers import InstitutionCode, PersonNo
 from shualian.core.mode import Mode, Side
 from shualian.core.refusals import Refused
-from shualian.core.settings import Settings
+from shualian.core.settings import SETTINGS_INVALID, Settings
 from shualian.face.calibration import Calibration, load_calibration
 from shualian.face.engine import FaceEngine, load_engine
 from shualian.gallery import store as gallery_store
@@ -49,6 +50,18 @@ from shualian.insurer.persons.service import Persons
 from shualian.insurer.settlement import model as at_insurer
 from shualian.insurer.settlement import store as settlement_store
 from shualian.insurer.settlement.service import Settlements
+from shualian.staff import store as staff_store
+from shualian.staff.passkeys.model import relying_party
+from shualian.staff.service import StaffServices, staff_services
+from shualian.terminals import store as terminal_store
+from shualian.terminals.register.model import Network, parse_networks
+from shualian.terminals.requests.model import FreshnessLimits
+from shualian.terminals.requests.ports import Nonces
+from shualian.terminals.requests.store import MemoryNonces, SharedNonces
+from shualian.terminals.service import TerminalServices, terminal_services
+from shualian.trust.audit import store as audit_store
+from shualian.trust.audit.checkpoints import CHECKPOINTS_FOLDER, CheckpointFolder
+from shualian.trust.audit.service import AuditChain
 from shualian.trust.keys import DevelopmentKeys, FileKeys, KeyProvider
 from shualian.trust.sealing import DerivedSecrets, Sealer
 from shualian.verification import store as verification_store
@@ -62,6 +75,9 @@ INSURER_TABLES: Sequence[MetaData] = (
     settlement_store.metadata,
     gallery_store.metadata,
     verification_store.metadata,
+    terminal_store.metadata,
+    staff_store.metadata,
+    audit_store.metadata,
 )
 """Every table of an insurer's database."""
 
@@ -71,6 +87,8 @@ HOSPITAL_TABLES: Sequence[MetaData] = (
     order_store.metadata,
     payment_store.metadata,
     cashier_store.metadata,
+    staff_store.metadata,
+    audit_store.metadata,
 )
 """Every table of a hospital's database."""
 
@@ -78,6 +96,7 @@ TEMPLATES_PER_PERSON = 1
 """Templates that enrolment keeps of a person; the candidate limit counts with it."""
 
 _INSURED_GALLERY = "insured"
+_INSURER_CHAIN = "insurer"
 _PROTECTION_PURPOSE = "gallery.insured.protection"
 
 
@@ -95,6 +114,9 @@ class InsurerSide:
     institutions: Institutions
     funds: Funds
     settlements: Settlements
+    terminals: TerminalServices
+    staff: StaffServices
+    audit: AuditChain
 
     def close(self) -> None:
         """Finish and close the database."""
@@ -112,6 +134,8 @@ class HospitalSide:
     orders: Orders
     payments: Payments
     cashier: Cashier
+    staff: StaffServices
+    audit: AuditChain
 
     def close(self) -> None:
         """Finish and close the database."""
@@ -171,6 +195,18 @@ def open_insurer_side(settings: Settings, *, mode: Mode, clock: Clock) -> Insure
             proofs=verification,
             sealer=sealer,
         ),
+        terminals=terminal_services(
+            database=database,
+            clock=clock,
+            hasher=sealer,
+            nonces=_nonces(database, clock),
+            counter=_COUNTER,
+            mode=mode,
+            networks=_networks(settings),
+            limits=_FRESHNESS,
+        ),
+        staff=_staff(settings, database, sealer, clock),
+        audit=_audit(_INSURER_CHAIN, settings, database, keys, clock),
     )
 
 
@@ -191,7 +227,8 @@ def open_hospital_side(
         Refused: When keys or the database are not as they must be.
     """
     database = open_database(_hospital_url(settings), side=Side.HOSPITAL, mode=mode)
-    sealer = Sealer(_keys(settings.data_dir / "hospital-keys", mode))
+    keys = _keys(settings.data_dir / "hospital-keys", mode)
+    sealer = Sealer(keys)
     records = Records(
         institution=institution,
         database=database,
@@ -235,6 +272,8 @@ def open_hospital_side(
             clock=clock,
             records=records,
         ),
+        staff=_staff(settings, database, sealer, clock),
+        audit=_audit(f"hospital-{institution.lower()}", settings, database, keys, clock),
     )
 
 
@@ -359,6 +398,57 @@ def _sqlite_url(path: Path) -> str:
 
 def _keys(folder: Path, mode: Mode) -> KeyProvider:
     return DevelopmentKeys(folder) if mode is Mode.SANDBOX else FileKeys(folder)
+
+
+class _PrometheusCounter:
+    """Refused requests of terminals, by the name of each one's counter."""
+
+    def __init__(self) -> None:
+        self._refused = Counter(
+            "shualian_terminal_requests_refused",
+            "Refused requests of terminals, by the name of the refusal's counter",
+            ["counter"],
+        )
+
+    def count(self, name: str) -> None:
+        """See :meth:`RefusalCounter.count`."""
+        self._refused.labels(counter=name).inc()
+
+
+_COUNTER = _PrometheusCounter()
+_FRESHNESS = FreshnessLimits()
+
+
+def _nonces(database: Database, clock: Clock) -> Nonces:
+    """In memory where one process serves the database, in the database where several may."""
+    if isinstance(database, PostgresDatabase):
+        return SharedNonces(database=database, limits=_FRESHNESS)
+    return MemoryNonces(started_at=clock.now(), limits=_FRESHNESS)
+
+
+def _networks(settings: Settings) -> tuple[Network, ...]:
+    try:
+        return parse_networks(settings.terminal_networks)
+    except Refused:
+        raise Refused(SETTINGS_INVALID, setting="terminal_networks") from None
+
+
+def _staff(settings: Settings, database: Database, sealer: Sealer, clock: Clock) -> StaffServices:
+    return staff_services(
+        database=database, clock=clock, sealer=sealer, party=relying_party(settings.staff_origin)
+    )
+
+
+def _audit(
+    chain: str, settings: Settings, database: Database, keys: KeyProvider, clock: Clock
+) -> AuditChain:
+    folder = settings.audit_checkpoints_dir
+    if folder is None:
+        # An operator's own second place is never made here: a missing mount must not pass for it.
+        folder = settings.data_dir / CHECKPOINTS_FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+    place = CheckpointFolder(folder)
+    return AuditChain(chain, database=database, keys=keys, place=place, clock=clock)
 
 
 def _evidence(evidence: at_hospital.FaceEvidence, subject: PersonNo) -> at_insurer.FaceEvidence:

@@ -100,6 +100,15 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(client: TestClient) 
     assert answer.json()["code"] == "web.body_too_large"
 
 
+@pytest.mark.parametrize("length", ["9" * 5000, "-1", "1e3", "٣", ""])
+def test_a_length_that_is_no_small_number_is_refused(client: TestClient, length: str) -> None:
+    headers = {"content-length": length.encode()}
+
+    answer = client.request("POST", "/people", content=b"{}", headers=headers)
+
+    assert answer.status_code == 413
+
+
 def test_a_body_of_unknown_length_is_refused(client: TestClient) -> None:
     answer = client.post("/people", content=iter([b"{}"]))
 

@@ -18,6 +18,7 @@ FAILED_EXIT_CODE = 1
 
 
 def demo(
+    context: typer.Context,
     headless: Annotated[
         bool, typer.Option("--headless", help="Plain lines, for scripts; no colours")
     ] = False,
@@ -28,14 +29,17 @@ def demo(
     ] = None,
 ) -> None:
     """Play a first visit: a face, a name, a registration, a settled bill, a stranger refused."""
+    if context.invoked_subcommand is not None:
+        return
     from shualian.sandbox.first_visit import FirstVisit
 
-    with _folder(keep) as folder:
+    with temporary_or_kept(keep) as folder:
         settings = load_settings().model_copy(
             update={
                 "data_dir": folder,
                 "insurer_database_url": None,
                 "hospital_database_url": None,
+                "audit_checkpoints_dir": None,
             }
         )
         visit = FirstVisit(Settings.model_validate(settings), clock=SystemClock(), seed=seed)
@@ -58,7 +62,8 @@ def demo(
 
 
 @contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
+def temporary_or_kept(keep: Path | None) -> Iterator[Path]:
+    """A new folder: the one to keep, or one that is gone afterwards."""
     if keep is not None:
         keep.mkdir(parents=True)
         yield keep

@@ -7,6 +7,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from shualian.cli import audit as audit_commands
+from shualian.cli import terminal as terminal_commands
 from shualian.cli.attacks import simulate_attacks
 from shualian.cli.calibrate import calibrate
 from shualian.cli.demo import demo
@@ -38,7 +40,22 @@ for command in (
     bench,
 ):
     face.command()(command)
-app.command()(demo)
+demos = typer.Typer(invoke_without_command=True)
+demos.callback()(demo)
+demos.command("terminal")(terminal_commands.demo)
+app.add_typer(demos, name="demo")
+benchmarks = typer.Typer(no_args_is_help=True, help="Measure: ratios beside every rate.")
+benchmarks.command("terminal")(terminal_commands.bench)
+app.add_typer(benchmarks, name="bench")
+audit = typer.Typer(no_args_is_help=True, help="The audit chain.")
+audit.command()(audit_commands.verify)
+app.add_typer(audit, name="audit")
+agent = typer.Typer(no_args_is_help=True, help="The reference agent of a native terminal.")
+agent.command()(terminal_commands.enrol)
+agent.command()(terminal_commands.fingerprint)
+agent.command()(terminal_commands.heartbeat)
+agent.command()(terminal_commands.rotate)
+app.add_typer(agent, name="terminal")
 
 
 @app.command()

@@ -82,6 +82,24 @@ class Settings(BaseSettings):
         le=1e-3,
         description="Highest false match rate (FMR) of a comparison; it can only be lowered",
     )
+    terminal_origin: str = Field(
+        default="http://localhost:8443",
+        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        description="Canonical origin of the terminal listener, which terminals sign",
+    )
+    terminal_networks: str = Field(
+        default="127.0.0.0/8 ::1/128",
+        description="Networks that may reach the terminal listener, with blanks between them",
+    )
+    staff_origin: str = Field(
+        default="http://localhost:8000",
+        description="Canonical origin of the staff listener, to which passkeys belong",
+    )
+    audit_checkpoints_dir: Path | None = Field(
+        default=None,
+        description="Folder of the second place, where signed audit checkpoints are exported; "
+        "in data_dir when not set, which guards less",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -79,8 +79,12 @@ def _limit_body(application: FastAPI, limit: int) -> None:
         request: Request, answer: Callable[[Request], Awaitable[Response]]
     ) -> Response:
         announced = request.headers.get("content-length", "0")
-        if "transfer-encoding" in request.headers or not announced.isdecimal():
-            return problem(request, Refused(BODY_TOO_LARGE, limit_bytes=limit))
-        if int(announced) > limit:
+        if "transfer-encoding" in request.headers or not _within(announced, limit):
             return problem(request, Refused(BODY_TOO_LARGE, limit_bytes=limit))
         return await answer(request)
+
+
+def _within(announced: str, limit: int) -> bool:
+    """Whether an announced length is a plain number that is small enough, in digits first."""
+    plain = announced.isascii() and announced.isdecimal() and len(announced) <= len(str(limit))
+    return plain and int(announced) <= limit

@@ -84,6 +84,7 @@ AGENT_FOLDER_WRONG = terminal_refusal(
 REFUSALS = (INSURER_REFUSED, INSURER_UNREACHABLE, AGENT_NOT_ENROLLED, AGENT_FOLDER_WRONG)
 
 _Base64 = Annotated[str, StringConstraints(max_length=120, pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
+_Certificate = Annotated[str, StringConstraints(pattern=r"^[A-Z][0-9A-Z._-]{0,63}$")]
 _Text = Annotated[str, StringConstraints(max_length=64)]
 
 
@@ -95,7 +96,7 @@ class EnrolmentBody(_Wire):
     """:class:`EnrolmentRequest` on the wire; keys and signatures in base64."""
 
     code: _Text = Field(repr=False)
-    certificate: _Text
+    certificate: _Certificate
     software: _Text
     algorithm: Algorithm
     public_key: _Base64
