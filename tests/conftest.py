@@ -1,9 +1,11 @@
 """Databases for every test, and how properties are tried: without a time limit, seed printed."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from postgres_server import PostgresServer
@@ -17,6 +19,47 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("shualian")
+
+_LOG_METHODS = ("msg", "log", "debug", "info", "warning", "error", "critical", "exception")
+
+
+class _Keeper(logging.Handler):
+    """Keeps what is logged by the standard library's loggers, formatted."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.DEBUG)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(self.format(record))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log_of_the_suite() -> Iterator[list[str]]:
+    """Every line that any test logs in this process, for the test that runs last."""
+    lines: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _LOG_METHODS:
+            patch.setattr(structlog.PrintLogger, name, _kept(name, lines))
+        keeper = _Keeper(lines)
+        logging.getLogger().addHandler(keeper)
+        yield lines
+        logging.getLogger().removeHandler(keeper)
+
+
+def _kept(name: str, lines: list[str]) -> Callable[[structlog.PrintLogger, str], None]:
+    original = getattr(structlog.PrintLogger, name)
+
+    def keep(logger: structlog.PrintLogger, message: str) -> None:
+        lines.append(message)
+        original(logger, message)
+
+    return keep
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The log of the suite is read when all else is done."""
+    items.sort(key=lambda item: item.path.name == "test_log_of_the_suite.py")
 
 
 @pytest.fixture(scope="session")

@@ -102,7 +102,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(client: TestClient) 
 
 @pytest.mark.parametrize("length", ["9" * 5000, "-1", "1e3", "٣", ""])
 def test_a_length_that_is_no_small_number_is_refused(client: TestClient, length: str) -> None:
-    headers = {"content-length": length.encode()}
+    headers = {b"content-length": length.encode()}
 
     answer = client.request("POST", "/people", content=b"{}", headers=headers)
 

@@ -15,6 +15,7 @@ from shualian.cli.demo import demo
 from shualian.cli.evaluate import evaluate
 from shualian.cli.face import bench, inspect, verify, weights
 from shualian.cli.quality import quality_report
+from shualian.cli.serve import bootstrap, serve
 from shualian.core.refusals import Refused
 from shualian.core.settings import describe_settings, load_settings
 
@@ -56,6 +57,8 @@ agent.command()(terminal_commands.fingerprint)
 agent.command()(terminal_commands.heartbeat)
 agent.command()(terminal_commands.rotate)
 app.add_typer(agent, name="terminal")
+app.command()(serve)
+app.command()(bootstrap)
 
 
 @app.command()

@@ -24,8 +24,10 @@ from shualian.face.model import (
     Inspection,
     Measurement,
     Picture,
+    Purpose,
     QualityMeasure,
 )
+from shualian.face.quality.rules import LIMITS
 from shualian.sandbox.degradations import (
     DEFECTS,
     Defect,
@@ -36,7 +38,7 @@ from shualian.sandbox.degradations import (
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 """At which each defect is tried."""
-SCORE_LIMIT = 50
+SCORE_LIMIT = LIMITS[Purpose.PROBE]
 """A measure below it has noticed something."""
 
 _STEADY_NOISE = 3.0

@@ -50,25 +50,25 @@ class Scale:
         return int(np.interp(value, anchors, scores))
 
 
-M = QualityMeasure
+_M = QualityMeasure
 
 SCALES: Mapping[QualityMeasure, Scale] = MappingProxyType(
     {
-        M.SINGLE_FACE: Scale(0.8, 0.4, 0.3, 0.0),
-        M.ILLUMINATION: Scale(0.05, 0.3, 0.5, 0.9),
-        M.UNDER_EXPOSURE: Scale(12, 28, 38, 90),
-        M.OVER_EXPOSURE: Scale(0.6, 0.15, 0.06, 0.0),
-        M.BACKGROUND_LIGHT: Scale(10.0, 4.5, 3.5, 1.0),
-        M.SHARPNESS: Scale(0.08, 0.15, 0.17, 0.22),
-        M.MOTION: Scale(0.3, 0.1, 0.05, 0.01),
-        M.FACE_SIZE: Scale(40, 80, 100, 160),
-        M.CLOSENESS: Scale(0.8, 0.48, 0.44, 0.38),
-        M.CENTRING: Scale(0.4, 0.2, 0.13, 0.0),
-        M.POSE_YAW: Scale(60, 25, 15, 0),
-        M.POSE_ROLL: Scale(45, 18, 12, 0),
-        M.MOUTH_VISIBLE: Scale(-6.0, -0.5, -0.2, 6.0),
-        M.EYES_VISIBLE: Scale(0.2, 0.52, 0.56, 0.8),
-        M.GLARE_FREE: Scale(0.3, 0.03, 0.015, 0.0),
+        _M.SINGLE_FACE: Scale(0.8, 0.4, 0.3, 0.0),
+        _M.ILLUMINATION: Scale(0.05, 0.3, 0.5, 0.9),
+        _M.UNDER_EXPOSURE: Scale(12, 28, 38, 90),
+        _M.OVER_EXPOSURE: Scale(0.6, 0.15, 0.06, 0.0),
+        _M.BACKGROUND_LIGHT: Scale(10.0, 4.5, 3.5, 1.0),
+        _M.SHARPNESS: Scale(0.08, 0.15, 0.17, 0.22),
+        _M.MOTION: Scale(0.3, 0.1, 0.05, 0.01),
+        _M.FACE_SIZE: Scale(40, 80, 100, 160),
+        _M.CLOSENESS: Scale(0.8, 0.48, 0.44, 0.38),
+        _M.CENTRING: Scale(0.4, 0.2, 0.13, 0.0),
+        _M.POSE_YAW: Scale(60, 25, 15, 0),
+        _M.POSE_ROLL: Scale(45, 18, 12, 0),
+        _M.MOUTH_VISIBLE: Scale(-6.0, -0.5, -0.2, 6.0),
+        _M.EYES_VISIBLE: Scale(0.2, 0.52, 0.56, 0.8),
+        _M.GLARE_FREE: Scale(0.3, 0.03, 0.015, 0.0),
     }
 )
 """In the units of :mod:`shualian.face.quality.measures`."""
@@ -80,21 +80,21 @@ LIT_IN_FRONT = Scale(15, 40, 50, 90)
 """Grey level at which a face is bright enough whatever is behind it."""
 
 ORDER: tuple[tuple[QualityMeasure, Hint], ...] = (
-    (M.SINGLE_FACE, Hint.SEVERAL_PEOPLE),
-    (M.OVER_EXPOSURE, Hint.TOO_BRIGHT),
-    (M.BACKGROUND_LIGHT, Hint.BACK_LIT),
-    (M.UNDER_EXPOSURE, Hint.TOO_DARK),
-    (M.ILLUMINATION, Hint.TOO_DARK),
-    (M.FACE_SIZE, Hint.TOO_FAR),
-    (M.CLOSENESS, Hint.TOO_CLOSE),
-    (M.CENTRING, Hint.OFF_CENTRE),
-    (M.MOUTH_VISIBLE, Hint.MASK),
-    (M.POSE_ROLL, Hint.TILTED),
-    (M.POSE_YAW, Hint.TURN_FRONT),
-    (M.GLARE_FREE, Hint.GLARE),
-    (M.EYES_VISIBLE, Hint.SUNGLASSES),
-    (M.SHARPNESS, Hint.MOVING),
-    (M.MOTION, Hint.MOVING),
+    (_M.SINGLE_FACE, Hint.SEVERAL_PEOPLE),
+    (_M.OVER_EXPOSURE, Hint.TOO_BRIGHT),
+    (_M.BACKGROUND_LIGHT, Hint.BACK_LIT),
+    (_M.UNDER_EXPOSURE, Hint.TOO_DARK),
+    (_M.ILLUMINATION, Hint.TOO_DARK),
+    (_M.FACE_SIZE, Hint.TOO_FAR),
+    (_M.CLOSENESS, Hint.TOO_CLOSE),
+    (_M.CENTRING, Hint.OFF_CENTRE),
+    (_M.MOUTH_VISIBLE, Hint.MASK),
+    (_M.POSE_ROLL, Hint.TILTED),
+    (_M.POSE_YAW, Hint.TURN_FRONT),
+    (_M.GLARE_FREE, Hint.GLARE),
+    (_M.EYES_VISIBLE, Hint.SUNGLASSES),
+    (_M.SHARPNESS, Hint.MOVING),
+    (_M.MOTION, Hint.MOVING),
 )
 """The first measure below its limit gives the hint.
 
@@ -105,7 +105,7 @@ detail. Inside light, frame, pose, glasses and blur the order is that of the mea
 comparison (``docs/biometrics.md``).
 """
 
-_NOT_AT_THE_BEDSIDE = frozenset({M.POSE_YAW, M.POSE_ROLL, M.CENTRING, M.ILLUMINATION})
+_NOT_AT_THE_BEDSIDE = frozenset({_M.POSE_YAW, _M.POSE_ROLL, _M.CENTRING, _M.ILLUMINATION})
 
 DEMANDS: Mapping[Profile, frozenset[QualityMeasure]] = MappingProxyType(
     {
@@ -169,21 +169,21 @@ def _scores(
     face = faces[0]
     view = FaceView.of(picture, face, thumbnail)
     values = {
-        M.SINGLE_FACE: native.second_face_share(faces),
-        M.ILLUMINATION: native.darker_half(view),
-        M.OVER_EXPOSURE: native.over_exposed_share(view),
-        M.SHARPNESS: native.detail(view),
-        M.FACE_SIZE: native.face_width(view),
-        M.CLOSENESS: native.height_share(view),
-        M.CENTRING: native.off_centre_share(view),
-        M.POSE_YAW: native.yaw(view),
-        M.POSE_ROLL: native.lean(view),
-        M.MOUTH_VISIBLE: native.mouth_redness(view),
-        M.EYES_VISIBLE: native.eye_brightness(view),
-        M.GLARE_FREE: native.glare_share(view),
+        _M.SINGLE_FACE: native.second_face_share(faces),
+        _M.ILLUMINATION: native.darker_half(view),
+        _M.OVER_EXPOSURE: native.over_exposed_share(view),
+        _M.SHARPNESS: native.detail(view),
+        _M.FACE_SIZE: native.face_width(view),
+        _M.CLOSENESS: native.height_share(view),
+        _M.CENTRING: native.off_centre_share(view),
+        _M.POSE_YAW: native.yaw(view),
+        _M.POSE_ROLL: native.lean(view),
+        _M.MOUTH_VISIBLE: native.mouth_redness(view),
+        _M.EYES_VISIBLE: native.eye_brightness(view),
+        _M.GLARE_FREE: native.glare_share(view),
     }
     if previous is not None and previous.shape == thumbnail.shape:
-        values[M.MOTION] = native.motion(view, native.turned_upright(previous, face))
+        values[_M.MOTION] = native.motion(view, native.turned_upright(previous, face))
     scores = {measure: SCALES[measure].score(value) for measure, value in values.items()}
     return scores | _exposure(view, profile)
 
@@ -194,11 +194,11 @@ def _exposure(view: FaceView, profile: Profile) -> dict[QualityMeasure, int]:
     A dark skin before a white wall is neither under-exposed nor back-lit.
     """
     luma = native.mean_luma(view)
-    scale = DIM_LIGHT if profile is Profile.BEDSIDE else SCALES[M.UNDER_EXPOSURE]
-    behind = SCALES[M.BACKGROUND_LIGHT].score(native.background_ratio(view))
+    scale = DIM_LIGHT if profile is Profile.BEDSIDE else SCALES[_M.UNDER_EXPOSURE]
+    behind = SCALES[_M.BACKGROUND_LIGHT].score(native.background_ratio(view))
     return {
-        M.UNDER_EXPOSURE: scale.score(luma),
-        M.BACKGROUND_LIGHT: max(behind, LIT_IN_FRONT.score(luma)),
+        _M.UNDER_EXPOSURE: scale.score(luma),
+        _M.BACKGROUND_LIGHT: max(behind, LIT_IN_FRONT.score(luma)),
     }
 
 

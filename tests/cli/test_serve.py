@@ -1,0 +1,99 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+SHUALIAN = Path(sys.executable).with_name("shualian")
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "SHUALIAN_DATA_DIR": str(tmp_path / "data"),
+        "SHUALIAN_TERMINAL_ORIGIN": f"http://localhost:{_free_port()}",
+        "SHUALIAN_STAFF_ORIGIN": f"http://localhost:{_free_port()}",
+    }
+
+
+@pytest.fixture
+def server(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    command = [str(SHUALIAN), "serve"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        yield running
+        running.kill()
+
+
+def _health(origin: str) -> dict[str, object]:
+    # Waits for a state, not for a time: the connection is tried until somebody listens.
+    transport = httpx.HTTPTransport(retries=12)
+    with httpx.Client(transport=transport, timeout=30) as client:
+        answer: dict[str, object] = client.get(f"{origin}/health").json()
+        return answer
+
+
+def test_both_listeners_run_and_end_when_they_are_told_to(
+    server: subprocess.Popen[str], environment: dict[str, str]
+) -> None:
+    terminal = _health(environment["SHUALIAN_TERMINAL_ORIGIN"].replace("localhost", "127.0.0.1"))
+    staff = _health(environment["SHUALIAN_STAFF_ORIGIN"].replace("localhost", "127.0.0.1"))
+
+    assert (terminal["listener"], staff["listener"]) == ("terminal", "staff")
+    assert terminal["mode"] == "sandbox"
+    server.send_signal(signal.SIGTERM)
+    _, log = server.communicate(timeout=30)
+    assert '"route": "/health"' in log
+    assert "Traceback" not in log
+
+
+def test_a_second_server_on_the_same_database_is_refused(
+    server: subprocess.Popen[str], environment: dict[str, str]
+) -> None:
+    _health(environment["SHUALIAN_TERMINAL_ORIGIN"].replace("localhost", "127.0.0.1"))
+
+    second = subprocess.run(
+        [SHUALIAN, "serve"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert server.poll() is None
+    assert second.returncode == 3
+    assert "core.database_in_use" in second.stderr
+
+
+def test_the_first_supervisor_gets_a_code_and_the_command_is_closed_after_two(
+    environment: dict[str, str],
+) -> None:
+    def bootstrap(login: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [SHUALIAN, "bootstrap", "--login", login, "--name", "王监管"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    first, second, third = (bootstrap(login) for login in ("wang", "zhao", "qian"))
+
+    assert first.returncode == second.returncode == 0
+    assert len(first.stdout.strip()) > 20
+    assert first.stdout != second.stdout
+    assert third.returncode == 3
+    assert "staff.bootstrap_closed" in third.stderr
