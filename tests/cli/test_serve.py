@@ -29,9 +29,17 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def server(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def with_hospital(environment: dict[str, str]) -> dict[str, str]:
+    return environment | {
+        "SHUALIAN_HOSPITAL_CODE": "H99000000001",
+        "SHUALIAN_HOSPITAL_NAME": "示例市第一医院",
+    }
+
+
+@pytest.fixture
+def server(with_hospital: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     command = [str(SHUALIAN), "serve"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(command, env=with_hospital, stderr=subprocess.PIPE, text=True) as running:
         yield running
         running.kill()
 
@@ -97,3 +105,37 @@ def test_the_first_supervisor_gets_a_code_and_the_command_is_closed_after_two(
     assert first.stdout != second.stdout
     assert third.returncode == 3
     assert "staff.bootstrap_closed" in third.stderr
+
+
+def test_a_hospitals_first_administrator_gets_a_code_for_the_hospital_that_is_set(
+    environment: dict[str, str], with_hospital: dict[str, str]
+) -> None:
+    command = [str(SHUALIAN), "bootstrap", "--hospital", "--login", "sun", "--name", "孙管理"]
+
+    def run(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            env=settings,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    assert run(environment).returncode == 2
+    made = run(with_hospital)
+    assert made.returncode == 0, made.stderr
+    assert len(made.stdout.strip()) > 20
+
+
+def test_a_served_hospital_has_staff_pages_of_its_own(
+    environment: dict[str, str], server: subprocess.Popen[str]
+) -> None:
+    origin = environment["SHUALIAN_STAFF_ORIGIN"].replace("localhost", "127.0.0.1")
+    _health(origin)
+
+    with httpx.Client(timeout=30) as client:
+        paths = client.get(f"{origin}/openapi.json").json()["paths"]
+
+    assert any(path.startswith("/insurer/staff") for path in paths)
+    assert any(path.startswith("/hospital/staff") for path in paths)

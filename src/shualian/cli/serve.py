@@ -1,7 +1,8 @@
-"""`shualian serve` and `shualian bootstrap`: the insurer's listeners, and its first supervisors."""
+"""`shualian serve` and `shualian bootstrap`: the listeners, and who governs them first."""
 
 import asyncio
-from typing import Annotated
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -9,8 +10,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from shualian.core.clock import SystemClock
+from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode
 from shualian.core.settings import load_settings
+
+if TYPE_CHECKING:
+    from shualian.assembly import HospitalSide, InsurerSide
 
 Production = Annotated[
     bool, typer.Option("--production", help="Real people, money and keys; default is the sandbox")
@@ -21,55 +26,87 @@ def serve(
     production: Production = False,
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
 ) -> None:
-    """Run the terminal and the staff listener and link the audit, until it is stopped.
+    """Run the terminal and the staff listener and link the audits, until it is stopped.
 
     The ports are those of the canonical origins. TLS and other networks are a proxy's matter;
     forwarded addresses are not believed.
     """
-    from shualian.assembly import open_insurer_side
     from shualian.trust.audit.service import Linker
     from shualian.web.listeners import build_staff_listener, build_terminal_listener
     from shualian.web.observability import configure_logging
 
     configure_logging()
     settings, clock = load_settings(), SystemClock()
-    insurer = open_insurer_side(settings, mode=_mode(production=production), clock=clock)
-    linker = Linker(insurer.audit, clock=clock)
-    linker.start()
-    try:
+    with ExitStack() as opened:
+        insurer, hospital = _open(opened, _mode(production=production))
+        for side in (insurer, hospital):
+            if side is not None:
+                linker = Linker(side.audit, clock=clock)
+                linker.start()
+                opened.callback(linker.stop)
         asyncio.run(
             _run(
                 _server(build_terminal_listener(insurer, settings), host, settings.terminal_origin),
-                _server(build_staff_listener(insurer, settings), host, settings.staff_origin),
+                _server(
+                    build_staff_listener(insurer, settings, hospital=hospital),
+                    host,
+                    settings.staff_origin,
+                ),
             )
         )
-    finally:
-        linker.stop()
-        insurer.close()
 
 
 def bootstrap(
-    login: Annotated[str, typer.Option(prompt=True, help="Account name of the first supervisor")],
+    login: Annotated[str, typer.Option(prompt=True, help="Account name")],
     name: Annotated[str, typer.Option(prompt=True, help="Name of the person")],
     production: Production = False,
+    hospital: Annotated[
+        bool, typer.Option("--hospital", help="Of the hospital in SHUALIAN_HOSPITAL_CODE")
+    ] = False,
     recover: Annotated[
         bool, typer.Option("--recover", help="Suspend all who govern and begin again")
     ] = False,
 ) -> None:
-    """Make the first supervisors of the insurer; prints a one-time code, once. Server stopped."""
-    from shualian.assembly import open_insurer_side
-    from shualian.staff.model import INSURER
+    """Make the first supervisor, or a hospital's first administrator; prints a one-time code.
 
-    insurer = open_insurer_side(
-        load_settings(), mode=_mode(production=production), clock=SystemClock()
-    )
-    try:
-        made = insurer.staff.accounts.bootstrap(
-            employer=INSURER, login=login, name=name, recover=recover
-        )
-    finally:
-        insurer.close()
+    The server must be stopped: one process owns the databases.
+    """
+    from shualian.staff.model import INSURER, Employer
+
+    with ExitStack() as opened:
+        insurer, own_hospital = _open(opened, _mode(production=production))
+        if not hospital:
+            staff, employer = insurer.staff, INSURER
+        elif own_hospital is None:
+            raise typer.BadParameter("set SHUALIAN_HOSPITAL_CODE", param_hint="--hospital")
+        else:
+            staff, employer = own_hospital.staff, Employer(own_hospital.institution)
+        made = staff.accounts.bootstrap(employer=employer, login=login, name=name, recover=recover)
     typer.echo(made.code)
+
+
+def _open(opened: ExitStack, mode: Mode) -> "tuple[InsurerSide, HospitalSide | None]":
+    """The insurer's side, and the hospital's when its code is set; closed with the stack."""
+    from shualian.assembly import LocalInsurerPlatform, open_hospital_side, open_insurer_side
+    from shualian.hospital.orders.store import load_price_list, packaged_price_lists
+
+    settings, clock = load_settings(), SystemClock()
+    insurer = open_insurer_side(settings, mode=mode, clock=clock)
+    opened.callback(insurer.close)
+    if settings.hospital_code is None:
+        return insurer, None
+    hospital = open_hospital_side(
+        settings,
+        institution=InstitutionCode(settings.hospital_code),
+        institution_name=settings.hospital_name,
+        prices=load_price_list(packaged_price_lists() / "990000-illustrative.csv"),
+        insurer=LocalInsurerPlatform(insurer, clock),
+        proofs=insurer.verification,
+        mode=mode,
+        clock=clock,
+    )
+    opened.callback(hospital.close)
+    return insurer, hospital
 
 
 def _mode(*, production: bool) -> Mode:

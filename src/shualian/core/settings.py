@@ -95,6 +95,12 @@ class Settings(BaseSettings):
         default="http://localhost:8000",
         description="Canonical origin of the staff listener, to which passkeys belong",
     )
+    hospital_code: str | None = Field(
+        default=None,
+        pattern=r"^[HP][0-9]{11}$",
+        description="Institution code (fixmedins_code) of a hospital that is served beside",
+    )
+    hospital_name: str = Field(default="", description="Name of that hospital, for people")
     audit_checkpoints_dir: Path | None = Field(
         default=None,
         description="Folder of the second place, where signed audit checkpoints are exported; "

@@ -148,7 +148,8 @@ class Inspection:
         faces: How many faces were found.
         quality: Measures and hint.
         pose: Of ``face``.
-        thumbnail: 32 x 32 grey of the face's place, to tell motion against the next frame.
+        thumbnail: 32 x 32 grey of the whole frame, to tell motion in the face's place against the
+            next frame.
     """
 
     face: DetectedFace | None
