@@ -2,14 +2,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from shualian.face.alignment import align
 from shualian.face.comparison import similarity
 from shualian.face.detection import FaceDetector
-from shualian.face.embedding import FaceEmbedder, mean_embedding, unit
+from shualian.face.embedding import FaceEmbedder, unit
 from shualian.face.model import Embedding, Picture
 from shualian.face.weights.source import WeightSource
 from shualian.face.weights.table import SFACE
@@ -62,16 +59,6 @@ def test_embeddings_have_the_stated_length(
 
     assert vector.shape == (embedder.dimension,)
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-6)
-
-
-@given(hnp.arrays(np.float32, (3, 8), elements=st.floats(-1, 1, width=32).filter(bool)))
-def test_the_mean_of_vectors_has_length_one(rows: Embedding) -> None:
-    vectors = [unit(row) for row in np.abs(rows) + np.float32(0.01)]
-
-    mean = mean_embedding(vectors)
-
-    assert np.linalg.norm(mean) == pytest.approx(1.0, abs=1e-5)
-    assert all(similarity(mean, vector) > 0 for vector in vectors)
 
 
 @pytest.mark.parametrize("vector", [np.zeros(4), np.full(4, np.nan), np.full(4, np.inf)])

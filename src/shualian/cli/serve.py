@@ -9,10 +9,10 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from shualian.core.clock import SystemClock
+from shualian.core.clock import Clock, SystemClock
 from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode
-from shualian.core.settings import load_settings
+from shualian.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from shualian.assembly import HospitalSide, InsurerSide
@@ -38,7 +38,7 @@ def serve(
     configure_logging()
     settings, clock = load_settings(), SystemClock()
     with ExitStack() as opened:
-        insurer, hospital = _open(opened, _mode(production=production))
+        insurer, hospital = _open(opened, settings, clock, _mode(production=production))
         for side in (insurer, hospital):
             if side is not None:
                 linker = Linker(side.audit, clock=clock)
@@ -74,7 +74,9 @@ def bootstrap(
     from shualian.staff.model import INSURER, Employer
 
     with ExitStack() as opened:
-        insurer, own_hospital = _open(opened, _mode(production=production))
+        insurer, own_hospital = _open(
+            opened, load_settings(), SystemClock(), _mode(production=production)
+        )
         if not hospital:
             staff, employer = insurer.staff, INSURER
         elif own_hospital is None:
@@ -85,12 +87,13 @@ def bootstrap(
     typer.echo(made.code)
 
 
-def _open(opened: ExitStack, mode: Mode) -> "tuple[InsurerSide, HospitalSide | None]":
+def _open(
+    opened: ExitStack, settings: Settings, clock: Clock, mode: Mode
+) -> "tuple[InsurerSide, HospitalSide | None]":
     """The insurer's side, and the hospital's when its code is set; closed with the stack."""
     from shualian.assembly import LocalInsurerPlatform, open_hospital_side, open_insurer_side
     from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 
-    settings, clock = load_settings(), SystemClock()
     insurer = open_insurer_side(settings, mode=mode, clock=clock)
     opened.callback(insurer.close)
     if settings.hospital_code is None:

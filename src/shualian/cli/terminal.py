@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from shualian.cli.demo import FAILED_EXIT_CODE, temporary_or_kept
+from shualian.cli.demo import play, temporary_or_kept
 from shualian.core.clock import SystemClock
 from shualian.core.mode import Mode
 from shualian.core.settings import Settings, load_settings
@@ -39,20 +39,9 @@ def demo(
     from shualian.web.observability import configure_logging
 
     configure_logging()
-    console = Console(no_color=headless, highlight=False, soft_wrap=True)
-    steps = []
     with temporary_or_kept(None) as folder:
-        for step in TerminalDemo(_embedded(folder), clock=SystemClock()).play():
-            steps.append(step)
-            if not as_json:
-                mark = "[green]✓[/green]" if step.ok else "[red]✗[/red]"
-                console.print(f"{mark} {step.step} ({step.ms} ms)  {step.detail}")
-    ok = all(step.ok for step in steps)
-    if as_json:
-        rows = [asdict(step) for step in steps]
-        print(json.dumps({"ok": ok, "steps": rows}, ensure_ascii=False))
-    if not ok:
-        raise typer.Exit(FAILED_EXIT_CODE)
+        steps = TerminalDemo(_embedded(folder), clock=SystemClock()).play()
+        play(steps, headless=headless, as_json=as_json)
 
 
 def bench(

@@ -45,6 +45,34 @@ class RefusalKind:
     finality: Finality
 
 
+@dataclass(frozen=True, slots=True)
+class KindsOf:
+    """How a part declares its kinds of refusal; ``KindsOf("face").kind("no_face", …)``.
+
+    Attributes:
+        part: Stands before every code.
+        helper: Who can help, unless a kind says otherwise.
+    """
+
+    part: str
+    helper: Helper = Helper.TECHNICIAN
+
+    def kind(
+        self,
+        code: str,
+        zh: str,
+        en: str,
+        next_zh: str,
+        next_en: str,
+        helper: Helper | None = None,
+        finality: Finality = Finality.FINAL,
+    ) -> RefusalKind:
+        """One kind; ``code`` without the part's name, the rest as in :class:`RefusalKind`."""
+        return RefusalKind(
+            f"{self.part}.{code}", zh, en, next_zh, next_en, helper or self.helper, finality
+        )
+
+
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error of the program
     """A request was refused; nothing was changed.
 

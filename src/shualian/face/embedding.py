@@ -44,8 +44,3 @@ def unit(vector: Embedding) -> Embedding:
     if not np.isfinite(length) or length == 0.0:
         raise ValueError("a vector without direction")
     return (vector / length).astype(np.float32)
-
-
-def mean_embedding(vectors: list[Embedding]) -> Embedding:
-    """Several unit vectors of one person and one path as one: their mean, at length one."""
-    return unit(np.stack(vectors).sum(axis=0, dtype=np.float32))

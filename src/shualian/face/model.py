@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from shualian.core.refusals import Finality, Helper, RefusalKind
+from shualian.core.refusals import Finality, Helper, KindsOf
 
 Picture = NDArray[np.uint8]
 """One frame: height x width x 3, BGR, 0..255."""
@@ -181,16 +181,7 @@ class Measurement:
     path_id: str
 
 
-def _kind(
-    code: str,
-    zh: str,
-    en: str,
-    next_zh: str,
-    next_en: str,
-    helper: Helper,
-    finality: Finality = Finality.FINAL,
-) -> RefusalKind:
-    return RefusalKind(f"face.{code}", zh, en, next_zh, next_en, helper, finality)
+_kind = KindsOf("face").kind
 
 
 PICTURE_UNREADABLE = _kind(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shualian.core.identifiers import TemplateId
-from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
+from shualian.core.refusals import Finality, Helper, KindsOf, Refused
 from shualian.face.model import Embedding
 
 SubjectId = str
@@ -211,16 +211,7 @@ def check_room(people: int, templates_of_subject: int, *, people_max: int = PEOP
         raise Refused(TOO_MANY_TEMPLATES, templates_max=TEMPLATES_PER_PERSON_MAX)
 
 
-def _kind(
-    code: str,
-    zh: str,
-    en: str,
-    next_zh: str,
-    next_en: str,
-    helper: Helper,
-    finality: Finality = Finality.FINAL,
-) -> RefusalKind:
-    return RefusalKind(f"gallery.{code}", zh, en, next_zh, next_en, helper, finality)
+_kind = KindsOf("gallery").kind
 
 
 GALLERY_FULL = _kind(

@@ -27,7 +27,7 @@ from shualian.core.identifiers import (
     VisitId,
 )
 from shualian.core.money import ZERO, Fen
-from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
+from shualian.core.refusals import Finality, Helper, KindsOf, RefusalKind, Refused
 from shualian.verification.model import FaceProof, Relation, Scene
 
 
@@ -413,17 +413,8 @@ class Label:
     en: str
 
 
-def hospital_kind(
-    code: str,
-    zh: str,
-    en: str,
-    next_zh: str,
-    next_en: str,
-    helper: Helper = Helper.CLERK,
-    finality: Finality = Finality.FINAL,
-) -> RefusalKind:
-    """A kind of refusal of the hospital; ``code`` without the part's name."""
-    return RefusalKind(f"hospital.{code}", zh, en, next_zh, next_en, helper, finality)
+hospital_kind = KindsOf("hospital", helper=Helper.CLERK).kind
+"""Declares a kind of refusal of the hospital; a clerk helps unless said otherwise."""
 
 
 COMMAND_DIFFERS = hospital_kind(

@@ -7,7 +7,7 @@ from typing import NewType
 
 from shualian.core.identifiers import InstitutionCode, StaffId
 from shualian.core.mode import Side
-from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
+from shualian.core.refusals import Finality, Helper, KindsOf, Refused
 from shualian.trust.audit.model import Payload
 
 StaffSessionId = NewType("StaffSessionId", str)
@@ -128,17 +128,8 @@ class StaffEvent(Payload, kind="staff.change"):
     count: int
 
 
-def kind(
-    code: str,
-    zh: str,
-    en: str,
-    next_zh: str,
-    next_en: str,
-    helper: Helper = Helper.TECHNICIAN,
-    finality: Finality = Finality.FINAL,
-) -> RefusalKind:
-    """A refusal of the part ``staff``."""
-    return RefusalKind(f"staff.{code}", zh, en, next_zh, next_en, helper, finality)
+kind = KindsOf("staff").kind
+"""Declares a refusal of the part ``staff``."""
 
 
 ROLE_MISSING = kind(
@@ -191,16 +182,6 @@ def check_role(caller: Caller, allowed: Collection[Role] = frozenset(Role)) -> N
     """
     if not caller.roles & caller.employer.roles & frozenset(allowed):
         raise Refused(ROLE_MISSING)
-
-
-def check_employer(caller: Caller, employer: Employer) -> None:
-    """Let pass who works at ``employer``; for others it does not exist.
-
-    Raises:
-        Refused: ``staff.account_not_found``.
-    """
-    if caller.employer != employer:
-        raise Refused(ACCOUNT_NOT_FOUND)
 
 
 def check_two_people(approver: StaffId, *others: StaffId | None) -> None:

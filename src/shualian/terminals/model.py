@@ -8,7 +8,7 @@ from types import MappingProxyType
 from shualian.core.identifiers import InstitutionCode, StaffId, TerminalId
 from shualian.core.mode import Mode
 from shualian.core.money import ZERO, Fen
-from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
+from shualian.core.refusals import Helper, KindsOf, Refused
 from shualian.trust.audit.model import Payload, Reference
 
 
@@ -159,17 +159,8 @@ simulated terminal stands in for class III.
 _SIMULATED_LABEL = Label(zh="【模拟终端】", en="[SIMULATED TERMINAL]")
 
 
-def terminal_refusal(
-    code: str,
-    zh: str,
-    en: str,
-    next_zh: str,
-    next_en: str,
-    helper: Helper = Helper.TECHNICIAN,
-    finality: Finality = Finality.FINAL,
-) -> RefusalKind:
-    """A refusal of this part: ``code`` gets the part before it."""
-    return RefusalKind(f"terminals.{code}", zh, en, next_zh, next_en, helper, finality)
+terminal_refusal = KindsOf("terminals").kind
+"""Declares a refusal of this part."""
 
 
 FACE_NOT_ALLOWED = terminal_refusal(

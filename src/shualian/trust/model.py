@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NewType
 
-from shualian.core.refusals import Finality, Helper, RefusalKind
+from shualian.core.refusals import KindsOf
 
 KeyId = NewType("KeyId", str)
 """Four digits or more and eight hexadecimal digits that depend on the key: ``0001-1f0e9a77``."""
@@ -52,8 +52,7 @@ def is_key_id(text: str) -> bool:
     return _KEY_ID.fullmatch(text) is not None
 
 
-def _kind(code: str, zh: str, en: str, next_zh: str, next_en: str) -> RefusalKind:
-    return RefusalKind(f"trust.{code}", zh, en, next_zh, next_en, Helper.TECHNICIAN, Finality.FINAL)
+_kind = KindsOf("trust").kind
 
 
 KEY_MISSING = _kind(

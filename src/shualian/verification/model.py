@@ -23,7 +23,7 @@ from shualian.core.identifiers import (
 )
 from shualian.core.mode import Mode
 from shualian.core.money import Fen, total
-from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
+from shualian.core.refusals import Finality, Helper, KindsOf, Refused
 from shualian.terminals.model import TerminalClass, check_settlement
 
 CONFIRM_WITHIN_MAX = timedelta(seconds=120)
@@ -422,16 +422,7 @@ class Redemption:
     redeemed_at: datetime
 
 
-def _kind(
-    code: str,
-    zh: str,
-    en: str,
-    next_zh: str,
-    next_en: str,
-    helper: Helper = Helper.SELF,
-    finality: Finality = Finality.FINAL,
-) -> RefusalKind:
-    return RefusalKind(f"verification.{code}", zh, en, next_zh, next_en, helper, finality)
+_kind = KindsOf("verification", helper=Helper.SELF).kind
 
 
 _ANOTHER_WAY = ("请用医保卡、医保码或身份证办理", "Use the card, the e-voucher code or the ID card")

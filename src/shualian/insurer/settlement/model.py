@@ -24,7 +24,7 @@ from shualian.core.identifiers import (
     VisitId,
 )
 from shualian.core.money import Fen
-from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
+from shualian.core.refusals import Helper, KindsOf, Refused
 from shualian.insurer.benefits.model import CHARGE_INVALID, Amounts, Policy, Settlement
 from shualian.insurer.funds.model import Account, cash_clearing, fund, payable, personal
 from shualian.verification.model import Relation, Scene
@@ -243,16 +243,7 @@ class SettlementRecord:
     settlement: Settlement
 
 
-def _kind(
-    code: str,
-    zh: str,
-    en: str,
-    next_zh: str,
-    next_en: str,
-    helper: Helper,
-    finality: Finality = Finality.FINAL,
-) -> RefusalKind:
-    return RefusalKind(f"insurer.{code}", zh, en, next_zh, next_en, helper, finality)
+_kind = KindsOf("insurer").kind
 
 
 VISIT_NOT_FOUND = _kind(

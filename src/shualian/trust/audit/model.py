@@ -46,7 +46,7 @@ from typing import (
 from shualian.core import identifiers
 from shualian.core.id_number import parse_id_number
 from shualian.core.money import Fen
-from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
+from shualian.core.refusals import Finality, KindsOf, Refused
 from shualian.trust.model import KeyId
 
 Reference = NewType("Reference", str)
@@ -508,10 +508,7 @@ def _is_plain(text: str) -> bool:
     return False
 
 
-def _kind(
-    code: str, zh: str, en: str, next_zh: str, next_en: str, finality: Finality = Finality.FINAL
-) -> RefusalKind:
-    return RefusalKind(f"trust.{code}", zh, en, next_zh, next_en, Helper.TECHNICIAN, finality)
+_kind = KindsOf("trust").kind
 
 
 AUDIT_BROKEN = _kind(
@@ -528,7 +525,7 @@ AUDIT_PLACE_UNAVAILABLE = _kind(
     "The place of the audit checkpoints cannot be used",
     "检查文件夹是否存在、可写，磁盘是否已满",
     "Check that the folder exists and can be written and that its disk is not full",
-    Finality.TEMPORARY,
+    finality=Finality.TEMPORARY,
 )
 AUDIT_UNREADABLE = _kind(
     "audit_unreadable",
