@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ SETTINGS_INVALID = RefusalKind(
 )
 
 REFUSALS = (SETTINGS_INVALID,)
+
+
+class RegistryCheck(StrEnum):
+    """When the police registry is asked."""
+
+    ALWAYS = "always"
+    RISK = "risk"
 
 
 class Settings(BaseSettings):
@@ -81,6 +89,34 @@ class Settings(BaseSettings):
         gt=0,
         le=1e-3,
         description="Highest false match rate (FMR) of a comparison; it can only be lowered",
+    )
+    registry_check: RegistryCheck = Field(
+        default=RegistryCheck.ALWAYS,
+        description="When the police registry compares the face: always, or by risk where a "
+        "region allows it",
+    )
+    registry_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        description="Origin of the police registry; without one every scan is degraded",
+    )
+    registry_degraded_max_fen: int = Field(
+        default=20_000,
+        ge=0,
+        le=100_000,
+        description="The most in fen that a face may settle while the registry is unreachable",
+    )
+    template_months: int = Field(
+        default=24, ge=1, le=36, description="Months until an unused face template is deleted"
+    )
+    backup_days: int = Field(
+        default=30, ge=1, le=90, description="Days until a deleted row is gone from backups too"
+    )
+    insurer_name: str = Field(
+        default="示例市医疗保障局", description="Who handles face data, as the notice names it"
+    )
+    insurer_phone: str = Field(
+        default="0990-12393", description="Telephone of that office, for people"
     )
     terminal_origin: str = Field(
         default="http://localhost:8443",

@@ -262,6 +262,18 @@ def staff_router(services: TerminalServices, caller: ActorOf) -> APIRouter:
     return routes
 
 
+def signed_routes(services: TerminalServices, *, origin: str) -> APIRouter:
+    """An empty router whose routes are business requests: verified before a body is read.
+
+    For the parts above: declare routes on it with a :data:`Verified` parameter, and let
+    ``services.requests.check_business`` check scene and claim of the body.
+    """
+    return APIRouter(
+        route_class=_route_class(services.requests, origin, RequestPurpose.BUSINESS),
+        tags=["terminal"],
+    )
+
+
 def address_of(scope: Scope) -> str:
     """Address of the connection itself; empty, which no network holds, where there is none."""
     client = scope.get("client")

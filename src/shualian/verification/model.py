@@ -53,6 +53,9 @@ class Scene(StrEnum):
     PRESCRIPTION_DOWNLOAD = "02122"
     ONLINE_IDENTITY = "03131"
     ONLINE_SETTLEMENT = "03132"
+    INSURED_SERVICES = "09001"
+    """Our own, never on the national wire: a person's matters with the insurer (consent, PIN,
+    family, the person's own voucher)."""
 
 
 class ConsentPurpose(StrEnum):
