@@ -13,6 +13,7 @@ from shualian.core.clock import SettableClock
 from shualian.core.database import Database
 from shualian.core.identifiers import InstitutionCode, StaffId
 from shualian.core.refusals import Refused
+from shualian.sandbox.authenticator import ORIGIN, Authenticator
 from shualian.staff.accounts.model import NewCode, Person
 from shualian.staff.model import INSURER, Caller, Employer, Role
 from shualian.staff.passkeys.model import relying_party
@@ -23,7 +24,6 @@ from shualian.staff.store import metadata
 from shualian.trust.audit import store as audit
 from shualian.trust.keys import DevelopmentKeys
 from shualian.trust.sealing import Sealer
-from staff.authenticator import ORIGIN, Authenticator
 
 START = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
 HOSPITAL = Employer(InstitutionCode("H99000000001"))

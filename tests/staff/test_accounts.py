@@ -3,10 +3,10 @@ from datetime import timedelta
 import pytest
 
 from shualian.core.identifiers import StaffId
+from shualian.sandbox.authenticator import Authenticator
 from shualian.staff.accounts.model import AccountState
 from shualian.staff.model import INSURER, Caller, Role
 from shualian.staff.passwords.model import Password
-from staff.authenticator import Authenticator
 from staff.house import HOSPITAL, NAME, PHRASE, House, Ward, refused, supervisor_elsewhere
 
 ADMINISTRATOR = frozenset((Role.ADMINISTRATOR,))

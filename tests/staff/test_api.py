@@ -12,10 +12,10 @@ from fastapi.testclient import TestClient
 
 from shualian.core.database import SqliteDatabase
 from shualian.core.refusals import Refused
+from shualian.sandbox.authenticator import ORIGIN, Authenticator
 from shualian.staff.api import cookie_name, either, router, session_caller
 from shualian.staff.model import INSURER, Role
 from shualian.staff.passkeys.model import relying_party
-from staff.authenticator import ORIGIN, Authenticator
 from staff.house import HOSPITAL, NAME, PHRASE, House, Ward, supervisor_elsewhere
 
 COOKIE = "shualian_staff_hospital"

@@ -7,9 +7,9 @@ import pytest
 
 from shualian.core.database import Database, SqliteDatabase
 from shualian.core.refusals import Refused
+from shualian.sandbox.authenticator import unb64
 from shualian.staff.store import metadata
 from shualian.trust.audit import store as audit
-from staff.authenticator import unb64
 from staff.house import NAME, PHRASE, Ward
 
 LOGIN = "ouyang.ruolan"

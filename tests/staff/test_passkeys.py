@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shualian.core.identifiers import StaffId
+from shualian.sandbox.authenticator import AT, ORIGIN, UP, UV, Authenticator, b64, unb64
 from shualian.staff.passkeys import service as ceremonies
 from shualian.staff.passkeys.model import (
     CHALLENGE_VALID,
@@ -13,7 +14,6 @@ from shualian.staff.passkeys.model import (
     counter_advances,
     relying_party,
 )
-from staff.authenticator import AT, ORIGIN, UP, UV, Authenticator, b64, unb64
 from staff.house import HOSPITAL, NAME, START, House, Ward, code_of, supervisor_elsewhere
 
 PARTY = relying_party(ORIGIN)

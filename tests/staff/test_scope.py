@@ -10,11 +10,11 @@ from sqlalchemy import select
 
 from shualian.core.identifiers import StaffId
 from shualian.core.refusals import Refused
+from shualian.sandbox.authenticator import Authenticator
 from shualian.staff.model import INSURER, Caller, Role
 from shualian.staff.passwords.model import Password
 from shualian.staff.service import StaffServices
 from shualian.staff.store import metadata
-from staff.authenticator import Authenticator
 from staff.house import HOSPITAL, NAME, OTHER, PHRASE, Ward
 
 WITHOUT_CALLER = {

@@ -1,8 +1,13 @@
-"""A passkey authenticator in software: real ES256 keys, real signatures, no browser."""
+"""A passkey authenticator in software: real ES256 keys, real signatures, no browser.
+
+Stands in for the security key in a person's hand (W3C Web Authentication, 6), so that demos and
+tests sign staff in over HTTP. What it cannot show: that a person touched anything.
+"""
 
 import json
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -12,14 +17,18 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from webauthn.helpers import encode_cbor
 
 UP, UV, AT = 0x01, 0x04, 0x40
+"""Flags of the authenticator data: user present, user verified, attested key follows."""
 ORIGIN = "http://localhost:8000"
+"""The canonical origin of the staff listener as it is set by default."""
 
 
 def b64(data: bytes) -> str:
+    """Base64url without padding, as WebAuthn writes bytes in JSON."""
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def unb64(text: str) -> bytes:
+    """The reverse of :func:`b64`."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
@@ -27,8 +36,15 @@ def unb64(text: str) -> bytes:
 class Authenticator:
     """Holds one discoverable passkey.
 
-    ``origin``, ``rp_id`` and ``flags`` can be set to what a phishing page or a careless device
-    would give; ``count`` is shown after adding ``step``.
+    Attributes:
+        origin: Of the page that asks; can be set to what a phishing page would give.
+        rp_id: Of the relying party.
+        flags: As a careless device would set them.
+        count: Signatures so far, as shown; grows by ``step``.
+        step: Zero for a device that was copied, or that does not count.
+        key: P-256.
+        credential_id: 32 random bytes.
+        user_handle: Of the account that the passkey belongs to.
     """
 
     origin: str = ORIGIN
@@ -37,13 +53,13 @@ class Authenticator:
     count: int = 0
     step: int = 1
     key: ec.EllipticCurvePrivateKey = field(
-        default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
+        default_factory=lambda: ec.generate_private_key(ec.SECP256R1()), repr=False
     )
     credential_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     user_handle: bytes = b""
 
-    def create(self, options: dict[str, Any]) -> dict[str, Any]:
-        """``navigator.credentials.create()``."""
+    def create(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """``navigator.credentials.create()``: the new credential, as JSON."""
         self.user_handle = unb64(options["user"]["id"])
         client = self._client_data("webauthn.create", options["challenge"])
         data = self._data(AT) + bytes(16)
@@ -53,8 +69,8 @@ class Authenticator:
             {"clientDataJSON": b64(client), "attestationObject": b64(attestation)}
         )
 
-    def get(self, options: dict[str, Any]) -> dict[str, Any]:
-        """``navigator.credentials.get()``."""
+    def get(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """``navigator.credentials.get()``: the assertion, as JSON."""
         self.count += self.step
         client = self._client_data("webauthn.get", options["challenge"])
         data = self._data(0)

@@ -1,0 +1,1 @@
+"""Wire formats and clients: how the house speaks with the outside world."""
