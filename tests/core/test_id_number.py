@@ -52,6 +52,13 @@ def test_older_peoples_numbers_are_accepted_whatever_their_region(number: str) -
         ("110103", "Chongwen in Beijing was dissolved in 2010"),
         ("310103", "Luwan in Shanghai was dissolved in 2011"),
         ("920000", "no region that we know"),
+        ("510200", "the whole of Chongqing while it belonged to Sichuan"),
+        ("500101", "Chongqing as it is since 1997, given to people born long before"),
+        ("500382", "Hechuan was a town of Chongqing until 2006"),
+        ("310225", "Nanhui in Shanghai was joined to Pudong in 2009"),
+        ("110104", "Xuanwu in Beijing was dissolved in 2010"),
+        ("330103", "Xiacheng in Hangzhou was dissolved in 2021"),
+        ("440520", "a code of Guangdong that was abolished in 1992"),
     ],
 )
 def test_people_of_regions_that_changed_are_accepted(region: str, since: str) -> None:
@@ -133,6 +140,35 @@ def test_a_refusal_says_what_is_wrong_and_never_the_number(text: str, found: str
 
 def test_a_child_born_today_has_a_number() -> None:
     assert parse_id_number(complete(f"110105{TODAY:%Y%m%d}002"), today=TODAY).birth_date == TODAY
+
+
+def test_the_first_day_that_counts_is_the_first_of_1900() -> None:
+    first = complete("11010519000101002")
+    assert parse_id_number(first, today=TODAY).birth_date == date(1900, 1, 1)
+    with pytest.raises(Refused):
+        parse_id_number(complete("11010518991231002"), today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("birth", "real"),
+    [
+        ("19040229", True),
+        ("19400229", True),
+        ("20000229", True),
+        ("20240229", True),
+        ("19000229", False),
+        ("19350229", False),
+        ("20250229", False),
+        ("19600431", False),
+    ],
+)
+def test_a_leap_day_counts_in_leap_years_only(birth: str, *, real: bool) -> None:
+    number = complete(f"110105{birth}002")
+    if real:
+        assert f"{parse_id_number(number, today=TODAY).birth_date:%Y%m%d}" == birth
+    else:
+        with pytest.raises(Refused):
+            parse_id_number(number, today=TODAY)
 
 
 @given(st.text())

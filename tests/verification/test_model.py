@@ -11,28 +11,29 @@ from hypothesis import strategies as st
 from shualian.core.identifiers import AuthNo, PersonNo, SessionId, TerminalId
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
+from shualian.face.liveness.decision import LivenessLevel
+from shualian.verification.identification.model import (
+    Candidate,
+    candidate_limit,
+    decide_identification,
+    decide_verification,
+)
 from shualian.verification.model import (
     CONSENT_MISSING,
     POLICY_LOOSENED,
     REFUSALS,
-    Candidate,
-    Claimed,
     Consent,
     ConsentPurpose,
     FaceProof,
     Factor,
-    OpenedSession,
     Policy,
     Relation,
     Scene,
     UnknownReason,
-    candidate_limit,
-    check_consents,
-    check_redeem,
-    decide_identification,
-    decide_verification,
-    may_move_money,
 )
+from shualian.verification.proofs.model import check_redeem
+from shualian.verification.requirements.model import may_move_money
+from shualian.verification.sessions.model import OpenedSession, check_consents
 from verification.world import ALTERED, HOSPITAL, INTENT, LI, POLICY, START, WANG, ZHANG
 
 PROOF = FaceProof(
@@ -205,11 +206,6 @@ def test_only_a_face_with_a_call_a_document_or_a_pin_moves_money(
     assert may_move_money(factors) == (Factor.FACE in factors and len(joined) > 0)
 
 
-def test_a_face_does_not_claim_an_identity() -> None:
-    with pytest.raises(ValueError, match="claim"):
-        Claimed(ZHANG, Factor.FACE)
-
-
 def test_only_consent_to_the_comparison_on_a_notice_opens_the_camera() -> None:
     check_consents([Consent(ConsentPurpose.COMPARISON, "2026-01", START)])
     others = [Consent(each, "2026-01", START) for each in ConsentPurpose if each != "comparison"]
@@ -283,14 +279,15 @@ def test_a_wrong_guess_does_not_learn_whose_proof_it_is_or_where_it_was_made() -
 
 def test_secrets_do_not_show_in_a_representation() -> None:
     assert PROOF.auth_no not in repr(PROOF)
-    opened = OpenedSession(session_id=SessionId("S"), nonce="a-nonce", expires_at=START)
+    opened = OpenedSession(SessionId("S"), "a-nonce", "a-ticket", LivenessLevel.ACTIVE, START)
     assert "a-nonce" not in repr(opened)
+    assert "a-ticket" not in repr(opened)
 
 
-def test_the_scenes_are_those_of_the_terminal_interface() -> None:
+def test_the_scenes_are_those_of_the_terminal_interface_and_one_of_our_own() -> None:
     listed = (
         "01101 01102 01103 01104 01201 01202 01203 01204 01301 01302 01303 01304 01305"
-        " 02121 02122 03131 03132"
+        " 02121 02122 03131 03132 09001"
     )
     assert [scene.value for scene in Scene] == listed.split()
 
@@ -299,4 +296,5 @@ def test_refusals_have_codes_of_their_own_and_words_in_both_languages() -> None:
     assert len({kind.code for kind in REFUSALS}) == len(REFUSALS)
     for kind in REFUSALS:
         assert kind.code.startswith("verification.")
+        assert len(kind.code) <= 48
         assert all((kind.zh, kind.en, kind.next_zh, kind.next_en))

@@ -1,9 +1,10 @@
-"""A small world for the tests of verification: a database, a clock and people with known scores."""
+"""A small world for the tests of verification: a database, a clock, people with known scores."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,38 +12,47 @@ import numpy as np
 from sqlalchemy import Table, func, select
 
 from shualian.core.clock import SettableClock
-from shualian.core.database import SqliteDatabase
+from shualian.core.database import Database, SqliteDatabase, forbid_in_transaction
+from shualian.core.id_number import IdNumber, check_character
 from shualian.core.identifiers import (
     InstitutionCode,
     IntentId,
     PersonNo,
+    SessionId,
     TemplateId,
     TerminalId,
 )
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
+from shualian.core.settings import RegistryCheck
 from shualian.face.calibration import OperatingPoint as ProvenPoint
 from shualian.face.model import Hint, Quality
 from shualian.gallery.model import Candidate, Probe
 from shualian.terminals.model import Place, Terminal, TerminalClass
+from shualian.trust.audit import store as audit_store
 from shualian.verification import store
 from shualian.verification.model import (
-    Claimed,
+    Called,
     ConsentPurpose,
+    Expected,
     FaceProof,
-    Factor,
     IdentificationOutcome,
+    Identity,
     Intent,
-    Narrowed,
-    OpenedSession,
+    LookFor,
     Policy,
     Redemption,
     Relation,
     Scene,
+    SessionResult,
+    Standing,
+    VoucherStanding,
 )
-from shualian.verification.ports import Captured
+from shualian.verification.ports import Captured, NewTemplate
+from shualian.verification.registry.model import RegistryQuery, RegistryVerdict
 from shualian.verification.service import Verification
+from shualian.verification.sessions.model import CaptureSession, OpenedSession
 
 T = TypeVar("T")
 
@@ -50,7 +60,12 @@ START = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)
 PATH = "yunet+sface/cosine"
 HOSPITAL = InstitutionCode("H99000000001")
 ZHANG, LI, WANG, STRANGER = (PersonNo(f"99000000{n}") for n in range(1, 5))
+CHILD = PersonNo("990000009")
 INTENT = IntentId("INTENT-1")
+KEY_ID = "ab" * 32
+CONFIRMED = Fen(50_00)
+PIN = "246810"
+PICTURE = b"a jpeg of one frame"
 POLICY = Policy(
     fpir_max=0.01,
     identification_fmr=1e-4,
@@ -60,9 +75,30 @@ POLICY = Policy(
 )
 UPPER95 = {1e-4: 2.4e-4, 1e-3: 1.6e-3}
 THRESHOLD = {1e-4: 0.45, 1e-3: 0.38}
+DEGRADED_MAX = Fen(20_00)
 
-NOT_PROVEN = RefusalKind("test.not_proven", "", "", "", "", Helper.TECHNICIAN, Finality.FINAL)
-NOT_READY = RefusalKind("test.not_ready", "", "", "", "", Helper.TECHNICIAN, Finality.TEMPORARY)
+
+def _test_kind(code: str, finality: Finality = Finality.FINAL) -> RefusalKind:
+    return RefusalKind(f"test.{code}", "", "", "", "", Helper.TECHNICIAN, finality)
+
+
+NOT_PROVEN = _test_kind("not_proven")
+NOT_READY = _test_kind("not_ready", Finality.TEMPORARY)
+PIN_WRONG = _test_kind("pin_wrong")
+NOT_RELATED = _test_kind("not_related")
+PAUSED = _test_kind("paused", Finality.TEMPORARY)
+NOBODY = _test_kind("nobody")
+NOT_DONE = _test_kind("not_done")
+
+
+def id_number(sequence: int, born: str = "19800101") -> IdNumber:
+    body = f"990000{born}{sequence:03d}"
+    return IdNumber(body + check_character(body))
+
+
+ID_NUMBERS = {each: id_number(place) for place, each in enumerate((ZHANG, LI, WANG, STRANGER), 1)}
+ID_NUMBERS[CHILD] = id_number(9, "20200101")
+NOBODYS_NUMBER = id_number(99)
 
 
 class KnownScores:
@@ -74,6 +110,7 @@ class KnownScores:
         self.meanwhile: Callable[[], None] = lambda: None
 
     def identify(self, probe: Probe, among: Collection[PersonNo], limit: int) -> list[Candidate]:
+        forbid_in_transaction("a search")
         assert probe.path_id == PATH
         self.searched.append(frozenset(among))
         self.meanwhile()
@@ -102,18 +139,139 @@ class KnownRates:
         )
 
 
+class Office:
+    """The insurer behind the ports: people, calls, PINs, relations, pauses, what follows."""
+
+    def __init__(self) -> None:
+        self.standings = {
+            each: Standing(VoucherStanding.ACTIVE, template_consent=True) for each in ID_NUMBERS
+        }
+        self.expecting: set[PersonNo] = {ZHANG, LI, WANG}
+        self.calls: dict[TerminalId, PersonNo] = {TerminalId("K02"): ZHANG}
+        self.related: set[tuple[PersonNo, PersonNo, Relation]] = set()
+        self.pausing: set[TerminalId | PersonNo | None] = set()
+        self.failures: Counter[tuple[TerminalId, PersonNo | None]] = Counter()
+        self.successes: Counter[tuple[TerminalId, PersonNo | None]] = Counter()
+        self.pins_tried: list[tuple[PersonNo, str]] = []
+        self.followed: list[tuple[CaptureSession, NewTemplate | None]] = []
+        self.refuses_to_follow = False
+
+    def by_number(self, id_number: IdNumber) -> PersonNo | None:
+        return next((who for who, its in ID_NUMBERS.items() if its == id_number), None)
+
+    def by_last_digits(self, digits: str) -> Collection[PersonNo]:
+        return {who for who, its in ID_NUMBERS.items() if its.value.endswith(digits)}
+
+    def identity(self, subject: PersonNo) -> Identity:
+        forbid_in_transaction("the register")
+        number = ID_NUMBERS[subject]
+        return Identity(subject, "张示例", number, "990000", date(1980, 1, 1))
+
+    def standing(self, subject: PersonNo, *, now: datetime) -> Standing:
+        assert now.tzinfo is UTC
+        if subject not in self.standings:
+            raise Refused(NOBODY)
+        return self.standings[subject]
+
+    def stands(self, subject: PersonNo, voucher: VoucherStanding) -> None:
+        self.standings[subject] = replace(self.standings[subject], voucher=voucher)
+
+    def expected(self, institution: InstitutionCode, *, now: datetime) -> Collection[PersonNo]:
+        assert now.tzinfo is UTC
+        return set(self.expecting) if institution == HOSPITAL else set()
+
+    def called(self, terminal_id: TerminalId, *, now: datetime) -> PersonNo | None:
+        assert now.tzinfo is UTC
+        return self.calls.get(terminal_id)
+
+    def verified(self, session: CaptureSession, new_template: NewTemplate | None) -> bool:
+        assert session.person is not None
+        if self.refuses_to_follow:
+            raise Refused(NOT_DONE)
+        self.followed.append((session, new_template))
+        subject = session.person.subject
+        waking = self.standings[subject].voucher is not VoucherStanding.ACTIVE
+        self.stands(subject, VoucherStanding.ACTIVE)
+        return waking
+
+
+@dataclass
+class PinPad:
+    """PINs: everybody's is the same."""
+
+    office: Office
+
+    def check(self, subject: PersonNo, pin: str) -> None:
+        self.office.pins_tried.append((subject, pin))
+        if pin != PIN:
+            raise Refused(PIN_WRONG)
+
+
+@dataclass
+class Family:
+    """Relations that were proven."""
+
+    office: Office
+
+    def check(
+        self, *, subject: PersonNo, beneficiary: PersonNo, relation: Relation, at: datetime
+    ) -> None:
+        assert at.tzinfo is UTC
+        if (subject, beneficiary, relation) not in self.office.related:
+            raise Refused(NOT_RELATED)
+
+
+@dataclass
+class Doors:
+    """Pauses that a test sets, failures that it counts."""
+
+    office: Office
+
+    def check(self, *, terminal_id: TerminalId, claimed: PersonNo | None) -> None:
+        if terminal_id in self.office.pausing or claimed in self.office.pausing:
+            raise Refused(PAUSED)
+
+    def failed(self, *, terminal_id: TerminalId, claimed: PersonNo | None) -> None:
+        self.office.failures[terminal_id, claimed] += 1
+
+    def succeeded(self, *, terminal_id: TerminalId, claimed: PersonNo | None) -> None:
+        self.office.successes[terminal_id, claimed] += 1
+
+
+@dataclass
+class Police:
+    """A registry with one answer, which it must never be asked for inside a transaction."""
+
+    verdict: RegistryVerdict = RegistryVerdict.MATCH
+    asked: list[RegistryQuery] = field(default_factory=list)
+
+    def compare(self, query: RegistryQuery) -> RegistryVerdict:
+        forbid_in_transaction("the police registry")
+        self.asked.append(query)
+        return self.verdict
+
+
 @dataclass(frozen=True)
 class Decided:
     live: bool
 
 
 def captured(
-    *, live: bool = True, hints: Sequence[Hint] = (Hint.HOLD_STILL,), path_id: str = PATH
+    *,
+    live: bool = True,
+    active: bool = True,
+    hints: Sequence[Hint] = (Hint.HOLD_STILL,),
+    path_id: str = PATH,
+    picture: bytes | None = PICTURE,
 ) -> Captured:
+    vector = np.eye(1, 8, dtype=np.float32)[0]
     return Captured(
-        probe=Probe(np.eye(1, 8, dtype=np.float32)[0], path_id),
+        probe=Probe(vector, path_id),
         qualities=[Quality(measures={}, hint=hint, score=80) for hint in hints],
         liveness=Decided(live),
+        picture=picture,
+        enrolment=NewTemplate(vector, path_id, 80),
+        active=active,
     )
 
 
@@ -143,15 +301,20 @@ def intent(
 class World:
     """Everything that one ceremony needs, with the moves of a test in one line each."""
 
-    def __init__(self, folder: Path, *, policy: Policy = POLICY) -> None:
-        self.database = SqliteDatabase(f"sqlite:///{folder / 'insurer.db'}")
+    def __init__(self, folder: Path | None = None, *, database: Database | None = None) -> None:
+        self.database = database or SqliteDatabase(f"sqlite:///{folder}/insurer.db")
         self.database.create_tables(store.metadata)
+        self.database.create_tables(audit_store.metadata)
         self.clock = SettableClock(START)
         self.gallery = KnownScores({ZHANG: 0.8, LI: 0.2, WANG: 0.1})
-        self.policy = policy
+        self.office = Office()
+        self.police = Police()
+        self.policy = POLICY
         self.service = self.service_in(Mode.SANDBOX)
 
-    def service_in(self, mode: Mode) -> Verification:
+    def service_in(
+        self, mode: Mode, registry_check: RegistryCheck = RegistryCheck.ALWAYS
+    ) -> Verification:
         return Verification(
             database=self.database,
             clock=self.clock,
@@ -159,41 +322,92 @@ class World:
             error_rates=KnownRates(),
             policy=self.policy,
             mode=mode,
+            people=self.office,
+            expectations=self.office,
+            pins=PinPad(self.office),
+            relations=Family(self.office),
+            pauses=Doors(self.office),
+            registry=self.police,
+            aftermath=self.office,
+            registry_check=registry_check,
+            degraded_max_fen=DEGRADED_MAX,
         )
 
     def wait(self, seconds: float) -> None:
         self.clock.set(self.clock.now() + timedelta(seconds=seconds))
 
-    def begin(self, at: Terminal | None = None, scene: Scene = Scene.SETTLEMENT) -> OpenedSession:
+    def begin(
+        self,
+        at: Terminal | None = None,
+        scene: Scene = Scene.SETTLEMENT,
+        *,
+        look_for: LookFor | None = None,
+        amount_max_fen: int = CONFIRMED,
+        consents: Collection[ConsentPurpose] = (ConsentPurpose.COMPARISON,),
+    ) -> OpenedSession:
         return self.service.begin(
             at or terminal(),
+            key_id=KEY_ID,
             scene=scene,
             notice_version="2026-01",
-            consents=[ConsentPurpose.COMPARISON],
+            consents=consents,
+            look_for=look_for or Expected(),
+            amount_max_fen=Fen(amount_max_fen),
         )
+
+    def open(
+        self,
+        at: Terminal | None = None,
+        scene: Scene = Scene.SETTLEMENT,
+        *,
+        look_for: LookFor | None = None,
+        amount_max_fen: int = CONFIRMED,
+        consents: Collection[ConsentPurpose] = (ConsentPurpose.COMPARISON,),
+    ) -> OpenedSession:
+        """A session whose stream is open."""
+        opened = self.begin(
+            at, scene, look_for=look_for, amount_max_fen=amount_max_fen, consents=consents
+        )
+        self.open_capture(opened)
+        return opened
+
+    def open_capture(self, opened: OpenedSession) -> None:
+        running = self.service.open_capture(
+            opened.session_id, ticket=opened.ticket, nonce=opened.nonce
+        )
+        assert (running.key_id, running.liveness) == (KEY_ID, opened.liveness)
 
     def verify(
         self,
         opened: OpenedSession,
-        who: Narrowed | Claimed | None = None,
+        look_for: LookFor | None = None,
         *,
         seen: Captured | None = None,
-        terminal_id: TerminalId | None = None,
         nonce: str | None = None,
     ) -> IdentificationOutcome:
         return self.service.verify(
             opened.session_id,
-            terminal_id=terminal_id or terminal().terminal_id,
             nonce=opened.nonce if nonce is None else nonce,
             captured=seen or captured(),
-            who=who or Narrowed(frozenset({ZHANG, LI, WANG})),
+            look_for=look_for,
         )
 
-    def called(self, at: Terminal | None = None, subject: PersonNo = ZHANG) -> OpenedSession:
+    def session(self, session_id: SessionId) -> CaptureSession:
+        return self.database.read(lambda connection: store.get_session(connection, session_id))
+
+    def result(self, opened: OpenedSession) -> SessionResult:
+        return self.service.result(opened.session_id, terminal_id=terminal().terminal_id)
+
+    def called(
+        self,
+        at: Terminal | None = None,
+        *,
+        scene: Scene = Scene.SETTLEMENT,
+        amount_max_fen: int = 50_000_00,
+    ) -> OpenedSession:
         """A session in which the called patient was verified."""
-        opened = self.begin(at)
-        outcome = self.verify(opened, Claimed(subject, Factor.CALLED))
-        assert outcome.person is not None
+        opened = self.open(at, scene, look_for=Called(), amount_max_fen=amount_max_fen)
+        assert self.verify(opened).person is not None
         return opened
 
     def issue(
@@ -201,17 +415,17 @@ class World:
         opened: OpenedSession,
         asked: Intent | None = None,
         *,
-        subject: PersonNo = ZHANG,
         terminal_id: TerminalId | None = None,
+        pin: str | None = None,
     ) -> FaceProof:
         return self.service.issue_proof(
             opened.session_id,
             terminal_id=terminal_id or terminal().terminal_id,
-            subject=subject,
             intent=asked or intent(),
+            pin=pin,
         )
 
-    def proof(self, *, amount_max_fen: int = 50_00, uses: int = 1) -> FaceProof:
+    def proof(self, *, amount_max_fen: int = CONFIRMED, uses: int = 1) -> FaceProof:
         """A proof of the called patient, confirmed just now."""
         return self.issue(self.called(), intent(amount_max_fen=amount_max_fen, uses=uses))
 
@@ -241,6 +455,11 @@ class World:
     def rows(self, table: Table) -> int:
         query = select(func.count()).select_from(table)
         return self.database.read(lambda connection: connection.scalar(query) or 0)
+
+    def audited(self) -> list[str]:
+        """Kinds of all recorded events, in order."""
+        query = select(audit_store.events.c.kind).order_by(audit_store.events.c.event_id)
+        return self.database.read(lambda connection: list(connection.scalars(query)))
 
     def close(self) -> None:
         self.database.close()

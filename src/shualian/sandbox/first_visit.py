@@ -5,10 +5,12 @@ terminal is simulated: its video is a sample picture with small motion, so the r
 plumbing and says nothing about live people; error rates are in ``docs/biometrics.md``.
 """
 
+import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from shualian.assembly import (
     HospitalSide,
@@ -20,15 +22,18 @@ from shualian.assembly import (
 from shualian.core.clock import Clock
 from shualian.core.identifiers import (
     CommandId,
+    InstitutionCode,
     IntentId,
     PersonNo,
     StaffId,
+    TerminalId,
     new_identifier,
 )
 from shualian.core.mode import Mode
 from shualian.core.money import ZERO, Fen, format_yuan
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings
+from shualian.face.liveness.challenge import Turn, new_challenge
 from shualian.face.liveness.decision import AttackDetectionErrorRates, LivenessLevel
 from shualian.hospital.cashier.wording import render_receipt
 from shualian.hospital.encounters.model import Encounter
@@ -36,27 +41,32 @@ from shualian.hospital.model import FaceEvidence, Label
 from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 from shualian.hospital.payments.model import Payment
 from shualian.sandbox import city
-from shualian.sandbox.player import Actor, FaceVideo
+from shualian.sandbox.player import FRAMES_PER_SECOND, Actor, FaceVideo
+from shualian.sandbox.police_registry.server import put_people, running_registry
 from shualian.sandbox.samples import SamplePicture, sample_pictures
 from shualian.terminals.model import Terminal, label
-from shualian.verification.capture import Capture
+from shualian.verification.captures.capture import LiveCapture
 from shualian.verification.model import (
-    Claimed,
+    Called,
     ConsentPurpose,
+    Expected,
     FaceProof,
-    Factor,
     IdentificationOutcome,
     Intent,
-    Narrowed,
-    OpenedSession,
+    LookFor,
     Relation,
     Scene,
 )
 from shualian.verification.ports import Captured
+from shualian.verification.sessions.model import OpenedSession
 
 NOTICE_VERSION = "sandbox-1"
-FRAMES_MAX = 45
-"""Three seconds of video; a capture that is not ready then has failed."""
+FRAMES_MAX = 300
+"""Twenty seconds of video; a capture that has not enough then has failed."""
+
+_KEY_ID = "simulated"
+_YAW = {Turn.LEFT: 32.0, Turn.RIGHT: -32.0, Turn.BACK: 0.0}
+_YAW_A_FRAME = 16.0
 
 _PRICES = "990000-illustrative.csv"
 
@@ -82,6 +92,41 @@ class Step:
     ms: int
 
 
+@dataclass(slots=True)
+class _Desk:
+    """The hospital's appointments, and the doctor who calls."""
+
+    expecting: set[PersonNo] = field(default_factory=set)
+    calls: dict[TerminalId, PersonNo] = field(default_factory=dict)
+
+    def expected(
+        self,
+        institution: InstitutionCode,
+        *,
+        now: datetime,  # noqa: ARG002 - of the port
+    ) -> Collection[PersonNo]:
+        """See :meth:`Expectations.expected`."""
+        return frozenset(self.expecting if institution == city.HOSPITAL.fixmedins_code else ())
+
+    def called(self, terminal_id: TerminalId, *, now: datetime) -> PersonNo | None:  # noqa: ARG002
+        """See :meth:`Expectations.called`."""
+        return self.calls.get(terminal_id)
+
+
+@dataclass(slots=True)
+class _Head:
+    """A head that turns to where it is asked, as fast as a head does."""
+
+    asked: Turn | None = None
+    yaw: float = 0.0
+
+    def turned(self, _seconds: float) -> float:
+        """The angle in the next frame."""
+        left = _YAW[self.asked or Turn.BACK] - self.yaw
+        self.yaw += max(-_YAW_A_FRAME, min(_YAW_A_FRAME, left))
+        return self.yaw
+
+
 class FirstVisit:
     """Plays the visit step by step; a step that fails ends it."""
 
@@ -92,6 +137,7 @@ class FirstVisit:
         self._seed = seed
         self.receipt: tuple[str, ...] = ()
         self._people: dict[str, PersonNo] = {}
+        self._desk = _Desk()
         self._samples: Mapping[str, SamplePicture] = {}
         self._insurer: InsurerSide
         self._hospital: HospitalSide
@@ -131,7 +177,20 @@ class FirstVisit:
 
     def _open(self, opened: ExitStack) -> str:
         self._samples = sample_pictures()
-        self._insurer = open_insurer_side(self._settings, mode=Mode.SANDBOX, clock=self._clock)
+        police = opened.enter_context(
+            running_registry(
+                self._settings.data_dir / "police-registry",
+                clock=self._clock,
+                weights_dir=self._settings.weights_dir,
+            )
+        )
+        put_people(police.registry, (city.PATIENT, *city.OTHERS), self._samples)
+        self._insurer = open_insurer_side(
+            self._settings.model_copy(update={"registry_url": police.origin}),
+            mode=Mode.SANDBOX,
+            clock=self._clock,
+            expectations=self._desk,
+        )
         opened.callback(self._insurer.close)
         self._hospital = open_hospital_side(
             self._settings,
@@ -148,22 +207,23 @@ class FirstVisit:
 
     def _enrol(self) -> str:
         self._people = city.people_city(self._insurer, self._samples, self._clock)
+        self._desk.expecting = set(self._people.values())
         return f"登记示例参保人 {len(self._people)} 人，人脸特征已变换、加密保存"
 
     def _identify(self) -> str:
-        session = self._begin(city.KIOSK, Scene.REGISTRATION)
-        captured, frames = self._capture(city.PATIENT_SEEN)
-        outcome = self._verify(city.KIOSK, session, captured, Narrowed(frozenset(self._expected())))
+        session = self._begin(city.KIOSK, Scene.REGISTRATION, Expected())
+        outcome, frames = self._scan(session, city.PATIENT_SEEN)
         person = outcome.person
         _expect(person is not None and person.subject == self._patient, "the patient", outcome)
         assert person is not None  # noqa: S101 - for the type checker; checked above
+        assert person.point is not None  # noqa: S101
         self._proof = self._confirm(city.KIOSK, session, Scene.REGISTRATION, ZERO)
         proven = "" if person.proven_for_population else "（对本地人群未经证实）"
         return (
             f"{frames} 帧，活体通过（模拟攻击下最差 APCER {self._rates.apcer_max:.0%}，"
             f"BPCER {self._rates.bpcer:.0%}）；今天预约的 {len(self._people)} 人里认出 1 人，"
             f"相似度 {person.score:.2f} ≥ {person.point.threshold:.3f}，"
-            f"误认上限 {person.error_upper95:.2%}{proven}"
+            f"误认上限 {person.error_upper95:.2%}{proven}；公安核验{_registry(outcome)}"
         )
 
     def _register(self) -> str:
@@ -201,20 +261,22 @@ class FirstVisit:
         )
 
     def _called(self) -> str:
-        session = self._begin(city.CONSULTING_ROOM, Scene.SETTLEMENT)
-        captured, frames = self._capture(city.PATIENT_SEEN)
-        outcome = self._verify(
-            city.CONSULTING_ROOM, session, captured, Claimed(self._patient, Factor.CALLED)
-        )
+        self._desk.calls[city.CONSULTING_ROOM.terminal_id] = self._patient
+        amount_max_fen = self._payment.amount_max_fen
+        session = self._begin(city.CONSULTING_ROOM, Scene.SETTLEMENT, Called(), amount_max_fen)
+        outcome, frames = self._scan(session, city.PATIENT_SEEN)
         _expect(outcome.person is not None, "the called patient", outcome)
         self._proof = self._confirm(
             city.CONSULTING_ROOM,
             session,
             Scene.SETTLEMENT,
-            self._payment.amount_max_fen,
+            amount_max_fen,
             self._payment.intent_id,
         )
-        return f"{frames} 帧，叫到的患者 1:1 核验通过（人脸 + 叫号），本人对着账单确认"
+        return (
+            f"{frames} 帧，按提示转头，叫到的患者 1:1 核验通过（人脸 + 叫号），"
+            f"公安核验{_registry(outcome)}，本人对着账单确认"
+        )
 
     def _settle(self) -> str:
         self._payment = self._hospital.payments.settle(
@@ -271,9 +333,9 @@ class FirstVisit:
         raise VisitWentWrong("a proof was good for a second intent")
 
     def _stranger(self) -> str:
-        session = self._begin(city.KIOSK, Scene.REGISTRATION)
-        captured, frames = self._capture(city.STRANGER_SEEN)
-        outcome = self._verify(city.KIOSK, session, captured, Narrowed(frozenset(self._expected())))
+        _expect(len(self._people) <= self._insurer.verification.people_max, "few people", None)
+        session = self._begin(city.KIOSK, Scene.REGISTRATION, Expected())
+        outcome, frames = self._scan(session, city.STRANGER_SEEN)
         _expect(outcome.person is None, "nobody", outcome)
         reason = outcome.unknown.value if outcome.unknown else ""
         return f"{frames} 帧，没有认出（{reason}），什么都没有办；可以改用医保码、医保卡或身份证"
@@ -289,45 +351,45 @@ class FirstVisit:
             raise VisitWentWrong("liveness has no measured error rates")
         return rates
 
-    def _expected(self) -> list[PersonNo]:
-        expected = list(self._people.values())
-        _expect(len(expected) <= self._insurer.verification.people_max, "few enough people", None)
-        return expected
-
-    def _begin(self, terminal: Terminal, scene: Scene) -> OpenedSession:
-        return self._insurer.verification.begin(
+    def _begin(
+        self, terminal: Terminal, scene: Scene, look_for: LookFor, amount_max_fen: Fen = ZERO
+    ) -> OpenedSession:
+        session = self._insurer.verification.begin(
             terminal,
+            key_id=_KEY_ID,
             scene=scene,
             notice_version=NOTICE_VERSION,
             consents=[ConsentPurpose.COMPARISON],
+            look_for=look_for,
+            amount_max_fen=amount_max_fen,
         )
-
-    def _capture(self, seen: str) -> tuple[Captured, int]:
-        video = FaceVideo(Actor.of(self._samples[seen]), seed=self._seed)
-        capture = Capture(self._insurer.engine)
-        hints = []
-        for frame in video.encoded_frames(FRAMES_MAX):
-            hints.append(capture.take(frame))
-            if capture.ready:
-                break
-        _expect(capture.ready, "enough good frames", sorted(set(hints)))
-        captured = capture.finish(level=LivenessLevel.PASSIVE, error_rates=self._rates)
-        return captured, len(hints)
-
-    def _verify(
-        self,
-        terminal: Terminal,
-        session: OpenedSession,
-        captured: Captured,
-        who: Narrowed | Claimed,
-    ) -> IdentificationOutcome:
-        return self._insurer.verification.verify(
-            session.session_id,
-            terminal_id=terminal.terminal_id,
-            nonce=session.nonce,
-            captured=captured,
-            who=who,
+        self._insurer.verification.open_capture(
+            session.session_id, ticket=session.ticket, nonce=session.nonce
         )
+        return session
+
+    def _scan(self, session: OpenedSession, seen: str) -> tuple[IdentificationOutcome, int]:
+        captured, frames = self._capture(seen, session.liveness)
+        outcome = self._insurer.verification.verify(
+            session.session_id, nonce=session.nonce, captured=captured
+        )
+        return outcome, frames
+
+    def _capture(self, seen: str, level: LivenessLevel) -> tuple[Captured, int]:
+        head = _Head()
+        video = FaceVideo(Actor.of(self._samples[seen]), seed=self._seed, yaw_at=head.turned)
+        challenge = new_challenge(random.Random(self._seed))  # noqa: S311 - a replayable demo
+        capture = LiveCapture(
+            self._insurer.engine, level=level, challenge=challenge, error_rates=self._rates
+        )
+        hints = set()
+        for number, frame in enumerate(video.encoded_frames(FRAMES_MAX)):
+            sight = capture.take(frame, seconds=number / FRAMES_PER_SECOND)
+            head.asked = sight.prompt
+            hints.add(sight.hint)
+            if sight.enough:
+                return capture.finish(), number + 1
+        raise VisitWentWrong(f"expected enough good frames, found {hints}")
 
     def _confirm(
         self,
@@ -340,7 +402,6 @@ class FirstVisit:
         return self._insurer.verification.issue_proof(
             session.session_id,
             terminal_id=terminal.terminal_id,
-            subject=self._patient,
             intent=Intent(
                 intent_id=intent_id or IntentId(new_identifier()),
                 scene=scene,
@@ -367,6 +428,13 @@ def _terminal_label() -> Label:
 
 
 _LABEL = _terminal_label()
+
+
+def _registry(outcome: IdentificationOutcome) -> str:
+    person = outcome.person
+    if person is None or person.registry is None:
+        return "没有问"
+    return "暂时不通，按限额办理" if person.degraded else "一致（演练用的替身）"
 
 
 def _command() -> CommandId:

@@ -1,36 +1,43 @@
 """From a capture to a person, from a confirmation to a proof: values, rules and refusals.
 
 Nothing here knows pixels or vectors: a decision sees scores only, with the error rate that belongs
-to them. So the hospital, which must never see a face, may know these types.
+to them. So the hospital, which must never see a face, may know these types. Rules stand in the
+folders of their subjects: ``identification``, ``requirements``, ``sessions``, ``proofs``.
 """
 
-import hmac
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from decimal import Decimal
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
-from math import isfinite
 
+from shualian.core.id_number import IdNumber
 from shualian.core.identifiers import (
     AuthNo,
     InstitutionCode,
     IntentId,
     PersonNo,
     SessionId,
+    StaffId,
     TerminalId,
 )
-from shualian.core.mode import Mode
-from shualian.core.money import Fen, total
+from shualian.core.money import Fen
 from shualian.core.refusals import Finality, Helper, KindsOf, Refused
-from shualian.terminals.model import TerminalClass, check_settlement
+from shualian.verification.registry.model import (
+    REGISTRY_REFUSALS,
+    RegistryVerdict,
+)
 
 CONFIRM_WITHIN_MAX = timedelta(seconds=120)
 """The longest time from a verified face to the confirmation that rests on it."""
 
 PROOF_VALID_MAX = timedelta(minutes=10)
 """The longest life of a proof; the national interface states none for ``authNo``."""
+
+TICKET_VALID = timedelta(seconds=10)
+"""From the signed opening of a session to the opening of its stream; once."""
+
+TEXT_MAX = 30
+"""Characters of an identifier or name on the wire (S30 of the national interface)."""
 
 
 class Scene(StrEnum):
@@ -97,11 +104,124 @@ class SessionState(StrEnum):
 
 
 class UnknownReason(StrEnum):
-    """Why a person stays unknown; a normal answer, not a fault."""
+    """Why a person stays unknown; a normal answer, not a fault: digits or a number may help."""
 
     NO_TEMPLATE = "no_template"
     BELOW_THRESHOLD = "below_threshold"
     NOT_CLEAR = "not_clear"
+    TOO_MANY_PEOPLE = "too_many_people"
+    """More than the proven error rate carries; nothing was decided."""
+
+
+class Basis(StrEnum):
+    """What the live face was compared with."""
+
+    TEMPLATE = "template"
+    REGISTRY = "registry"
+    """The police registry alone, for who keeps no template: its error rate is not known to us."""
+
+
+class VoucherStanding(StrEnum):
+    """Where a person's e-voucher stands."""
+
+    NOT_ACTIVATED = "not_activated"
+    ACTIVE = "active"
+    DORMANT = "dormant"
+    FROZEN = "frozen"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the insurer holds on a person that decides what a face may do for them.
+
+    Attributes:
+        voucher: Of the e-voucher.
+        template_consent: Whether the person agreed to a template being kept.
+        guardian_missing: Under 14 and no guardian has agreed.
+        payment_held_until: Until when no face may pay, after a template was replaced; UTC.
+        insurance_note: Code of an insured status that needs a word: ``not_insured``, ``paused``,
+            ``arrears``, ``not_synchronised``; refuses nothing here.
+    """
+
+    voucher: VoucherStanding
+    template_consent: bool
+    guardian_missing: bool = False
+    payment_held_until: datetime | None = None
+    insurance_note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a person is, for the registry's question and for the masked line on a screen.
+
+    Attributes:
+        subject: The insurer's number of the person.
+        name: As the insurer holds it.
+        id_number: The ID number.
+        region: 参保地 ``insuplc_admdvs``, six digits.
+        birth_date: Date of birth.
+    """
+
+    subject: PersonNo
+    name: str = field(repr=False)
+    id_number: IdNumber = field(repr=False)
+    region: str
+    birth_date: date
+
+    @property
+    def masked_name(self) -> str:
+        """The first character, the rest starred."""
+        return self.name[:1] + "*" * max(1, len(self.name) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Look among the people who are expected at this institution today (1:N)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastDigits:
+    """Look among the enrolled people whose ID number ends so (1:N).
+
+    Attributes:
+        digits: The last four to eight characters of the ID number, as typed.
+    """
+
+    digits: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """The patient whom the doctor has called at this terminal (1:1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypedNumber:
+    """Who says to have this ID number (1:1); the number opens a claim and proves nothing.
+
+    Attributes:
+        id_number: As typed.
+    """
+
+    id_number: IdNumber = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Whose ID document was read by the terminal or seen by a clerk (1:1).
+
+    Attributes:
+        id_number: On the document.
+        seen_by: The clerk; ``None`` when a reader read it.
+    """
+
+    id_number: IdNumber = field(repr=False)
+    seen_by: StaffId | None = None
+
+
+LookFor = Expected | LastDigits | Called | TypedNumber | Document
+"""Among whom, or for whom, the terminal looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,43 +258,6 @@ class OperatingPoint:
     path_id: str
     data: str
     proven_for_population: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One person that a search or a comparison came back with.
-
-    Attributes:
-        subject: Who.
-        score: Similarity, higher is more alike; its range belongs to the operational path.
-    """
-
-    subject: PersonNo
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Narrowed:
-    """1:N: the person is one of these, or unknown."""
-
-    subjects: frozenset[PersonNo]
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """1:1: the person is said to be this one.
-
-    Attributes:
-        subject: Who.
-        by: What says so; a face cannot.
-    """
-
-    subject: PersonNo
-    by: Factor
-
-    def __post_init__(self) -> None:
-        if self.by is Factor.FACE:
-            raise ValueError("a face does not claim an identity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,57 +305,47 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """What one attempt will compare with, and at which error rate.
-
-    Attributes:
-        subjects: The people compared with.
-        point: Threshold and error rates of each comparison.
-        comparisons: The most comparisons that the attempt makes.
-        factors: What speaks for the person if the attempt finds one.
-    """
-
-    subjects: frozenset[PersonNo]
-    point: OperatingPoint
-    comparisons: int
-    factors: frozenset[Factor]
-
-    @property
-    def error_upper95(self) -> float:
-        """Upper bound of the chance that the attempt names a wrong person (Boole's inequality)."""
-        return self.comparisons * self.point.fmr_upper95
-
-
-@dataclass(frozen=True, slots=True)
 class VerifiedPerson:
     """Who stands at the terminal, and how sure that is.
 
     Attributes:
         subject: Who.
-        score: Of the comparison that decided.
-        point: Threshold, error rates and calibration by which it was decided.
-        comparisons: The most comparisons that the session made until then.
+        score: Of the comparison that decided; ``None`` when the registry alone did.
+        point: Threshold, error rates and calibration by which it was decided; ``None`` likewise.
+        comparisons: The most comparisons with templates that the session made until then.
         error_upper95: Upper bound of the chance that the session named a wrong person: the sum
             over all its comparisons (Boole's inequality), so never too small, perhaps above 1.
+            ``None`` when the registry alone decided: its error rate is not known to us.
         factors: What speaks for it.
+        basis: What the live face was compared with.
+        registry: The police registry's answer; ``None`` when it was not asked.
+        active: Whether a challenge was passed (active presentation attack detection).
     """
 
     subject: PersonNo
-    score: float
-    point: OperatingPoint
+    score: float | None
+    point: OperatingPoint | None
     comparisons: int
-    error_upper95: float
+    error_upper95: float | None
     factors: frozenset[Factor]
+    basis: Basis = Basis.TEMPLATE
+    registry: RegistryVerdict | None = None
+    active: bool = False
 
     @property
-    def fmr(self) -> float:
-        """The false match rate per comparison at which it was decided."""
-        return self.point.fmr
+    def fmr(self) -> float | None:
+        """The false match rate per comparison at which it was decided, where it is known."""
+        return self.point.fmr if self.point else None
 
     @property
     def proven_for_population(self) -> bool:
         """Whether that rate is proven for the population served."""
-        return self.point.proven_for_population
+        return self.point is not None and self.point.proven_for_population
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the registry could not be reached, so that less is allowed."""
+        return self.registry is RegistryVerdict.UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,69 +364,92 @@ class IdentificationOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class CaptureSession:
-    """One person in front of one terminal, from the touch to the confirmation.
-
-    ``opened -> capturing -> verified | refused``; an unknown person or a poor picture leads back
-    to ``opened`` while attempts are left; time leads to ``expired``.
+class SessionResult:
+    """How a session stands, for its terminal; may be read again after a lost connection.
 
     Attributes:
-        session_id: Its identifier.
-        terminal_id: The only terminal that may use it.
-        institution: Of the terminal.
-        terminal_class: Of the terminal.
-        scene: What the person came for.
-        consents: Given before the camera; the comparison is always among them.
-        nonce_digest: :func:`digest` of the nonce that the terminal was given.
-        opened_at: UTC.
-        expires_at: UTC; from then on it is expired unless it is decided.
-        state: As stored, see :meth:`state_at`.
-        attempts: Made so far.
-        comparisons: The most comparisons made so far.
-        error_upper95: Sum of the error bounds of the attempts so far.
+        state: Where it stands now.
         person: Who it is, once verified.
-        decided_at: When it was verified or refused, UTC.
-        refused_because: Code of what refused it.
-        proof_issued_at: When its one proof was issued, UTC.
+        unknown: Why the last attempt named nobody.
+        refused: Code of what refused the session.
+        attempts_left: How often it may still try.
+        masked_name: Of the verified person.
+        masked_id_number: Of the verified person.
+        region: 参保地 of the verified person.
+        standing: Codes to be told: ``dormant``, ``arrears``, ``payment_held`` and the like.
+        activated: Whether this session activated or woke the e-voucher.
     """
 
-    session_id: SessionId
-    terminal_id: TerminalId
-    institution: InstitutionCode
-    terminal_class: TerminalClass
-    scene: Scene
-    consents: tuple[Consent, ...]
-    nonce_digest: str
-    opened_at: datetime
-    expires_at: datetime
-    state: SessionState = SessionState.OPENED
-    attempts: int = 0
-    comparisons: int = 0
-    error_upper95: float = 0.0
-    person: VerifiedPerson | None = None
-    decided_at: datetime | None = None
-    refused_because: str | None = None
-    proof_issued_at: datetime | None = None
+    state: SessionState
+    person: VerifiedPerson | None
+    unknown: UnknownReason | None
+    refused: str | None
+    attempts_left: int
+    masked_name: str | None = None
+    masked_id_number: str | None = None
+    region: str | None = None
+    standing: tuple[str, ...] = ()
+    activated: bool = False
 
-    def state_at(self, now: datetime) -> SessionState:
-        """Where it stands at ``now``."""
-        undecided = self.state in {SessionState.OPENED, SessionState.CAPTURING}
-        return SessionState.EXPIRED if undecided and now >= self.expires_at else self.state
+    @property
+    def basis(self) -> Basis | None:
+        """What the face was compared with, once verified."""
+        return self.person.basis if self.person else None
+
+    @property
+    def registry(self) -> RegistryVerdict | None:
+        """What the police registry answered, once verified."""
+        return self.person.registry if self.person else None
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedSession:
-    """What the terminal is given at the opening.
+class ConfirmedPerson:
+    """Who confirmed an act of their own with the insurer, at a terminal, by face.
 
     Attributes:
-        session_id: The session.
-        nonce: Of this session only; the terminal returns it with what it captured.
-        expires_at: UTC.
+        subject: Who.
+        session_id: The capture.
+        factors: What speaks for the person, a PIN among them if it was asked.
+        active: Whether active liveness was passed.
+        registry: The police registry's answer; ``None`` when it was not asked.
+        confirmed_at: When the person pressed *confirm*, UTC.
     """
 
+    subject: PersonNo
     session_id: SessionId
-    nonce: str = field(repr=False)
-    expires_at: datetime
+    factors: frozenset[Factor]
+    active: bool
+    registry: RegistryVerdict | None
+    confirmed_at: datetime
+
+
+class AccessKind(StrEnum):
+    """What was done with a person's identity."""
+
+    VERIFIED = "verified"
+    PROOF_ISSUED = "proof_issued"
+    PROOF_REDEEMED = "proof_redeemed"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One line of a person's own access log.
+
+    Attributes:
+        at: UTC.
+        institution: Where.
+        terminal_id: At which terminal.
+        scene: What for.
+        what: What was done.
+        use: Which use of a proof, for a redemption.
+    """
+
+    at: datetime
+    institution: InstitutionCode
+    terminal_id: TerminalId
+    scene: Scene
+    what: AccessKind
+    use: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,13 +581,6 @@ PICTURE_POOR = _kind(
     "请按屏幕上的提示再试一次",
     "Follow the hint on the screen and try again",
     finality=Finality.TEMPORARY,
-)
-TOO_MANY_CANDIDATES = _kind(
-    "too_many_candidates",
-    "在这么多人里只凭人脸认不准",
-    "Among so many people the face alone is not sure enough",
-    "请输入身份证号最后四位，或用医保卡、医保码办理",
-    "Type the last four digits of the ID number, or use the card or the e-voucher code",
 )
 PATH_DIFFERS = _kind(
     "path_differs",
@@ -636,6 +725,130 @@ INTENT_REDEEMED = _kind(
     "Look up the earlier result; do not send it again",
     Helper.CLERK,
 )
+TICKET_WRONG = _kind(
+    "ticket_wrong",
+    "刷脸通道的凭据不对或已过期",
+    "The ticket of the capture's stream is wrong, used or too old",
+    *_BEGIN_AGAIN,
+)
+CAPTURE_NOT_OPENED = _kind(
+    "capture_not_opened",
+    "这次刷脸还没有打开画面",
+    "The stream of this capture was never opened",
+    *_BEGIN_AGAIN,
+)
+CAPTURE_LOST = _kind(
+    "capture_lost",
+    "刷脸中断了",
+    "The connection was lost before the result",
+    *_BEGIN_AGAIN,
+)
+TEXT_INVALID = _kind(
+    "text_invalid",
+    "有一项内容太长或含有不能用的字符",
+    "A value is empty, too long or holds a character that may not stand there",
+    *_TO_TECHNICIAN,
+    Helper.TECHNICIAN,
+)
+DIGITS_INVALID = _kind(
+    "digits_invalid",
+    "位数不对",
+    "These are not the last digits of an ID number",
+    "请输入身份证号最后四位，末位可以是 X",
+    "Type the last four characters of the ID number; the last may be X",
+)
+NOBODY_CALLED = _kind(
+    "nobody_called",
+    "这里还没有叫号",
+    "Nobody has been called at this terminal",
+    "请等医生叫到您，或输入身份证号",
+    "Wait until the doctor calls you, or type the ID number",
+    finality=Finality.TEMPORARY,
+)
+PERSON_NOT_FOUND = _kind(
+    "person_not_found",
+    "没有查到这个证件号码的参保信息",
+    "The register of insured people has no such number",
+    "请核对号码；刚参保的需要 1 到 3 个工作日，也可以先自费，或到医保经办窗口查询",
+    "Compare the number; a new enrolment takes 1 to 3 working days. Ask the insurer's office, "
+    "or be treated as self-paid meanwhile",
+    Helper.INSURER,
+)
+ACTIVE_NEEDED = _kind(
+    "active_needed",
+    "这次需要做一个动作来确认是本人",
+    "This needs a capture with an action to do",
+    "请输入身份证号，重新刷脸并按提示做动作",
+    "Type the ID number, begin a new capture and do the action shown",
+)
+VOUCHER_NOT_ACTIVATED = _kind(
+    "voucher_not_activated",
+    "医保码还没有激活",
+    "The e-voucher is not activated",
+    "请在这台机器上输入身份证号，刷脸激活",
+    "Type the ID number at this terminal and activate it by face",
+)
+VOUCHER_FROZEN = _kind(
+    "voucher_frozen",
+    "医保码已经冻结",
+    "The e-voucher is frozen",
+    "请本人带身份证到医保经办窗口解冻；看病可以先用医保卡或自费",
+    "Bring the ID card to the insurer's office; use the card or pay meanwhile",
+    Helper.INSURER,
+)
+VOUCHER_CLOSED = _kind(
+    "voucher_closed",
+    "医保码已经注销",
+    "The e-voucher is closed",
+    "请到医保经办窗口重新申请",
+    "Ask for a new one at the insurer's office",
+    Helper.INSURER,
+)
+GUARDIAN_MISSING = _kind(
+    "guardian_missing",
+    "不满 14 周岁，刷脸要监护人同意",
+    "Under 14 a guardian must agree first",
+    "请监护人到窗口办理同意，或用医保卡、医保码、身份证办理",
+    "Let a guardian agree at a window, or use the card, the code or the ID card",
+    Helper.CLERK,
+)
+AMOUNT_OVER_BEGUN = _kind(
+    "amount_over_begun",
+    "金额超过了刷脸前说明的数",
+    "The amount is above what the capture was begun for",
+    *_BEGIN_AGAIN,
+)
+PAYMENT_HELD = _kind(
+    "payment_held",
+    "人脸信息刚更换，暂时不能刷脸付款",
+    "The template was replaced lately; no payment by face yet",
+    "请用医保卡加密码，过了时间再刷脸付款",
+    "Use the card with its PIN until then",
+    Helper.CLERK,
+)
+DEGRADED_LIMIT = _kind(
+    "degraded_limit",
+    "公安核验暂时不通，这个金额不能刷脸付",
+    "Without the police registry's answer a face moves less than this",
+    "请稍后再试，或用医保卡加密码、医保码办理",
+    "Try again later, or use the card with its PIN or the e-voucher code",
+    Helper.CLERK,
+    Finality.TEMPORARY,
+)
+PROOF_NOT_OPEN = _kind(
+    "proof_not_open",
+    "没有这位参保人在这里刚刷过脸的记录",
+    "There is no open face proof of this person at this institution for this scene",
+    *_SCAN_AGAIN,
+)
+PROOFS_OPEN = _kind(
+    "proofs_open",
+    "这位参保人在这里有几次没用掉的刷脸，分不清是哪一次",
+    "Several face proofs of this person are open here; none can be told for the right one",
+    "请带上刷脸授权号再办",
+    "Send the number of the proof",
+    Helper.CLERK,
+)
 
 REFUSALS = (
     CONSENT_MISSING,
@@ -647,7 +860,6 @@ REFUSALS = (
     SESSION_CLOSED,
     NOT_LIVE,
     PICTURE_POOR,
-    TOO_MANY_CANDIDATES,
     PATH_DIFFERS,
     POLICY_LOOSENED,
     NOT_VERIFIED,
@@ -672,412 +884,40 @@ REFUSALS = (
     PROOF_AMOUNT_EXCEEDED,
     REDEMPTION_DIFFERS,
     INTENT_REDEEMED,
+    TICKET_WRONG,
+    CAPTURE_NOT_OPENED,
+    CAPTURE_LOST,
+    TEXT_INVALID,
+    DIGITS_INVALID,
+    NOBODY_CALLED,
+    PERSON_NOT_FOUND,
+    ACTIVE_NEEDED,
+    VOUCHER_NOT_ACTIVATED,
+    VOUCHER_FROZEN,
+    VOUCHER_CLOSED,
+    GUARDIAN_MISSING,
+    AMOUNT_OVER_BEGUN,
+    PAYMENT_HELD,
+    DEGRADED_LIMIT,
+    PROOF_NOT_OPEN,
+    PROOFS_OPEN,
+    *REGISTRY_REFUSALS,
 )
-
-Finding = Candidate | UnknownReason | Refused
-"""What an attempt came to: somebody, nobody, or a capture that could not be compared."""
 
 
 def digest(secret: str) -> str:
-    """SHA-256 of a nonce or proof number, 64 hex digits; all that is ever stored of it.
+    """SHA-256 of a nonce, ticket or proof number, 64 hex digits; all that is ever stored of it.
 
-    Enough without a key, because both are random with at least 160 bits and cannot be guessed.
+    Enough without a key, because all are random with at least 160 bits and cannot be guessed.
     """
-    return sha256(secret.encode()).hexdigest()
+    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def candidate_limit(
-    *,
-    fpir_max: float,
-    fmr_upper95: float,
-    templates_per_person: int,
-    frames: int,
-    attempts: int,
-) -> int:
-    """How many people a session may search so that a wrong name stays as rare as promised.
-
-    The chance to name a wrong person is at most the sum over all comparisons (Boole's inequality),
-    so ``fpir_max / fmr_upper95`` comparisons are allowed per session, and every person costs
-    ``templates_per_person * frames * attempts`` of them. Counted in decimals, as the rates are
-    written.
-
-    Args:
-        fpir_max: Highest false positive identification rate (ISO/IEC 19795-1), 0..1.
-        fmr_upper95: Proven upper bound of the false match rate of one comparison, above 0.
-        templates_per_person: The most that a person has, at least 1.
-        frames: Probes compared separately; 1 when the frames are fused into one probe.
-        attempts: How often the session may search, at least 1.
-
-    Returns:
-        At least 0; 0 means that nobody may be searched without a claim.
-    """
-    if fmr_upper95 <= 0 or min(templates_per_person, frames, attempts) < 1:
-        raise ValueError("an error bound is above 0 and every count at least 1")
-    comparisons = Decimal(repr(float(fpir_max))) // Decimal(repr(float(fmr_upper95)))
-    return int(comparisons) // (templates_per_person * frames * attempts)
-
-
-def people_limit(identification: OperatingPoint, policy: Policy) -> int:
-    """How many people a session may search under a policy: :func:`candidate_limit` of one probe."""
-    return candidate_limit(
-        fpir_max=policy.fpir_max,
-        fmr_upper95=identification.fmr_upper95,
-        templates_per_person=policy.templates_per_person_max,
-        frames=1,
-        attempts=policy.attempts_max,
-    )
-
-
-def plan_search(
-    who: Narrowed | Claimed,
-    *,
-    identification: OperatingPoint,
-    verification: OperatingPoint,
-    policy: Policy,
-) -> Search:
-    """What to compare with, at which error rate.
+def check_text(name: str, value: str, *, characters_max: int = TEXT_MAX) -> None:
+    """Accept 1..``characters_max`` printable characters from the wire.
 
     Raises:
-        Refused: ``verification.too_many_candidates`` when the proven error rate does not carry
-            so many people.
+        Refused: ``verification.text_invalid`` with the name of the value, never the value.
     """
-    templates = policy.templates_per_person_max
-    if isinstance(who, Claimed):
-        claimed = frozenset({who.subject})
-        return Search(claimed, verification, templates, frozenset({Factor.FACE, who.by}))
-    limit = people_limit(identification, policy)
-    found = len(who.subjects)
-    if found > limit:
-        raise Refused(TOO_MANY_CANDIDATES, found=found, limit=limit)
-    return Search(who.subjects, identification, found * templates, frozenset({Factor.FACE}))
-
-
-def decide_identification(
-    candidates: Collection[Candidate], *, threshold: float, margin: float
-) -> Candidate | UnknownReason:
-    """Who of the candidates it is, or why that stays unknown (1:N).
-
-    Several scores of one person count as one, the best. A score that is no number matches nobody.
-
-    Args:
-        candidates: What the search came back with, in any order.
-        threshold: The least score that counts.
-        margin: The least lead over the second person, in score units.
-    """
-    best: dict[PersonNo, Candidate] = {}
-    for candidate in sorted(filter(_has_score, candidates), key=lambda found: found.score):
-        best[candidate.subject] = candidate
-    ranked = sorted(best.values(), key=lambda found: found.score, reverse=True)
-    if not ranked:
-        return UnknownReason.NO_TEMPLATE
-    if not ranked[0].score >= threshold:
-        return UnknownReason.BELOW_THRESHOLD
-    if len(ranked) > 1 and not ranked[0].score - ranked[1].score >= margin:
-        return UnknownReason.NOT_CLEAR
-    return ranked[0]
-
-
-def decide_verification(
-    candidates: Collection[Candidate], claimed: PersonNo, *, threshold: float
-) -> Candidate | UnknownReason:
-    """Whether it is the claimed person (1:1).
-
-    Args:
-        candidates: What the comparison came back with; others than the claimed do not count.
-        claimed: Who it is said to be.
-        threshold: The least score that counts.
-    """
-    of_claimed = [candidate for candidate in candidates if candidate.subject == claimed]
-    return decide_identification(of_claimed, threshold=threshold, margin=0)
-
-
-def _has_score(candidate: Candidate) -> bool:
-    return isfinite(candidate.score)
-
-
-def may_move_money(factors: Collection[Factor]) -> bool:
-    """Whether these factors together may move money.
-
-    The face must be joined by a claimed identity (called by name, document) or a PIN: the error
-    rates that the default weights prove do not carry money on the face alone. Typed digits tell
-    people apart and never count.
-    """
-    joined = {Factor.CALLED, Factor.DOCUMENT, Factor.PIN}
-    return Factor.FACE in factors and not joined.isdisjoint(factors)
-
-
-def check_consents(consents: Collection[Consent]) -> None:
-    """Check that the comparison was agreed to on a notice, before the first frame.
-
-    Raises:
-        Refused: ``verification.consent_missing``.
-    """
-    agreed = (given for given in consents if given.purpose is ConsentPurpose.COMPARISON)
-    if not any(given.notice_version for given in agreed):
-        raise Refused(CONSENT_MISSING)
-
-
-def claim(
-    session: CaptureSession, search: Search, *, terminal_id: TerminalId, nonce: str, now: datetime
-) -> CaptureSession:
-    """The session with one more attempt under way, which counts whatever comes of it.
-
-    Raises:
-        Refused: ``verification.session_other_terminal``, ``session_nonce_wrong``,
-            ``session_expired``, ``session_busy``, ``session_closed``.
-    """
-    # A session is of one terminal: another one cannot finish what it began.
-    if session.terminal_id != terminal_id:
-        raise Refused(SESSION_OTHER_TERMINAL)
-    # The nonce ties what was captured to this session, so that nothing older can be replayed.
-    if not hmac.compare_digest(session.nonce_digest, digest(nonce)):
-        raise Refused(SESSION_NONCE_WRONG)
-    _check_state(session, SessionState.OPENED, now=now)
-    return replace(
-        session,
-        state=SessionState.CAPTURING,
-        attempts=session.attempts + 1,
-        comparisons=session.comparisons + search.comparisons,
-        error_upper95=session.error_upper95 + search.error_upper95,
-    )
-
-
-def conclude(
-    session: CaptureSession, finding: Finding, *, search: Search, policy: Policy, now: datetime
-) -> CaptureSession:
-    """The session after an attempt: verified, refused, or open for another one.
-
-    Raises:
-        Refused: ``verification.session_expired`` when the time ran out meanwhile.
-    """
-    _check_state(session, SessionState.CAPTURING, now=now)
-    if isinstance(finding, Candidate):
-        person = VerifiedPerson(
-            subject=finding.subject,
-            score=finding.score,
-            point=search.point,
-            comparisons=session.comparisons,
-            error_upper95=session.error_upper95,
-            factors=search.factors,
-        )
-        return replace(session, state=SessionState.VERIFIED, person=person, decided_at=now)
-    reason = finding.kind.code if isinstance(finding, Refused) else finding.value
-    # An attack is not given another try in the same session.
-    if reason != NOT_LIVE.code and attempts_left(session, policy) > 0:
-        return replace(session, state=SessionState.OPENED)
-    return replace(session, state=SessionState.REFUSED, refused_because=reason, decided_at=now)
-
-
-def attempts_left(session: CaptureSession, policy: Policy) -> int:
-    """How often the session may still try, unless it is decided."""
-    return max(0, policy.attempts_max - session.attempts)
-
-
-def _check_state(session: CaptureSession, expected: SessionState, *, now: datetime) -> None:
-    found = session.state_at(now)
-    if found is expected:
-        return
-    kinds = {SessionState.EXPIRED: SESSION_EXPIRED, SessionState.CAPTURING: SESSION_BUSY}
-    raise Refused(kinds.get(found, SESSION_CLOSED), found=found.value, expected=expected.value)
-
-
-def confirm(
-    session: CaptureSession,
-    intent: Intent,
-    *,
-    auth_no: AuthNo,
-    subject: PersonNo,
-    terminal_id: TerminalId,
-    policy: Policy,
-    mode: Mode,
-    now: datetime,
-) -> FaceProof:
-    """The proof that the person of a verified session confirmed ``intent`` at ``now``.
-
-    Raises:
-        Refused: When session, person, scene, relation, amount, factors or uses do not carry it.
-    """
-    person = _confirming_person(session, terminal_id=terminal_id, policy=policy, now=now)
-    # The screen showed a person; the confirmation must mean the one whose face was compared.
-    if subject != person.subject:
-        raise Refused(CLAIM_SUBJECT_DIFFERS)
-    # The consent was asked for one scene.
-    if intent.scene is not session.scene:
-        raise Refused(CLAIM_SCENE_DIFFERS, found=intent.scene.value, expected=session.scene.value)
-    check_relation(intent, subject=subject)
-    check_uses(intent, policy=policy)
-    check_money(intent, person, terminal_class=session.terminal_class, mode=mode)
-    return FaceProof(
-        auth_no=auth_no,
-        subject=subject,
-        beneficiary=intent.beneficiary,
-        relation=intent.relation,
-        intent_id=intent.intent_id,
-        scene=intent.scene,
-        terminal_id=session.terminal_id,
-        institution=session.institution,
-        amount_max_fen=intent.amount_max_fen,
-        uses=intent.uses,
-        expires_at=now + policy.proof_valid,
-    )
-
-
-def _confirming_person(
-    session: CaptureSession, *, terminal_id: TerminalId, policy: Policy, now: datetime
-) -> VerifiedPerson:
-    if session.terminal_id != terminal_id:
-        raise Refused(SESSION_OTHER_TERMINAL)
-    if session.person is None or session.decided_at is None:
-        raise Refused(NOT_VERIFIED, found=session.state_at(now).value)
-    # One scan confirms one thing: the second thing needs a second scan.
-    if session.proof_issued_at is not None:
-        raise Refused(PROOF_ALREADY_ISSUED)
-    # After this time somebody else may stand there.
-    elapsed = now - session.decided_at
-    if elapsed > policy.confirm_within:
-        raise Refused(
-            CONFIRM_TOO_LATE,
-            found_s=elapsed.total_seconds(),
-            limit_s=policy.confirm_within.total_seconds(),
-        )
-    return session.person
-
-
-def check_relation(intent: Intent, *, subject: PersonNo) -> None:
-    """Check the relation to the beneficiary: people act for themselves; others are not proven.
-
-    Raises:
-        Refused: ``verification.relation_not_proven``.
-    """
-    for_self = intent.relation is Relation.SELF and intent.beneficiary == subject
-    if not for_self:
-        raise Refused(RELATION_NOT_PROVEN, relation=intent.relation.value)
-
-
-def check_uses(intent: Intent, *, policy: Policy) -> None:
-    """Check that the intent asks for one to ``policy.uses_max`` uses.
-
-    Raises:
-        Refused: ``verification.uses_invalid``.
-    """
-    if not 1 <= intent.uses <= policy.uses_max:
-        raise Refused(USES_INVALID, found=intent.uses, limit=policy.uses_max)
-
-
-def check_money(
-    intent: Intent, person: VerifiedPerson, *, terminal_class: TerminalClass, mode: Mode
-) -> None:
-    """Check that factors and terminal carry the amount of the intent; 0 moves no money.
-
-    Raises:
-        Refused: ``verification.amount_invalid``, ``verification.face_alone``,
-            ``terminals.amount_over_limit``.
-    """
-    if intent.amount_max_fen < 0:
-        raise Refused(AMOUNT_INVALID, found_fen=intent.amount_max_fen)
-    if intent.amount_max_fen == 0:
-        return
-    if not may_move_money(person.factors):
-        raise Refused(FACE_ALONE, found=",".join(sorted(person.factors)))
-    check_settlement(terminal_class, intent.amount_max_fen, mode=mode)
-
-
-def check_redeem(
-    proof: FaceProof,
-    *,
-    expected_institution: InstitutionCode,
-    expected_terminal: TerminalId,
-    expected_intent_id: IntentId,
-    expected_scene: Scene,
-    expected_subject: PersonNo,
-    expected_beneficiary: PersonNo,
-    expected_relation: Relation,
-) -> None:
-    """Check that a proof is for what is about to be done with it.
-
-    Every ``expected_`` value is what the one who redeems knows from its own records. Refusals say
-    what was found and what was expected, except for people and for another institution: neither
-    may learn by a wrong guess who was where.
-
-    Raises:
-        Refused: ``verification.proof_other_institution``, ``..._terminal``, ``..._intent``,
-            ``..._scene``, ``..._subject``, ``..._beneficiary``, ``..._relation``.
-    """
-    # First, so that whoever holds a strange proof number learns nothing else about it.
-    if proof.institution != expected_institution:
-        raise Refused(PROOF_OTHER_INSTITUTION, expected=expected_institution)
-    # A proof taken at one desk and used at another is how a bystander would pay.
-    if proof.terminal_id != expected_terminal:
-        raise Refused(PROOF_OTHER_TERMINAL, found=proof.terminal_id, expected=expected_terminal)
-    # The person confirmed this one bill; the next one needs a confirmation of its own.
-    if proof.intent_id != expected_intent_id:
-        raise Refused(PROOF_OTHER_INTENT, found=proof.intent_id, expected=expected_intent_id)
-    # Agreeing to a registration is not agreeing to a settlement.
-    if proof.scene is not expected_scene:
-        raise Refused(PROOF_OTHER_SCENE, found=proof.scene.value, expected=expected_scene.value)
-    # The record must be of the person who stood there, or somebody treats under a strange name.
-    if proof.subject != expected_subject:
-        raise Refused(PROOF_OTHER_SUBJECT)
-    # The money comes from the beneficiary's benefits; no one else's may be touched.
-    if proof.beneficiary != expected_beneficiary:
-        raise Refused(PROOF_OTHER_BENEFICIARY)
-    # The right to act for somebody was checked for the relation that the proof states.
-    if proof.relation is not expected_relation:
-        raise Refused(
-            PROOF_OTHER_RELATION, found=proof.relation.value, expected=expected_relation.value
-        )
-
-
-def decide_redemption(
-    proof: FaceProof, made: Sequence[Redemption], *, use: str, amount_fen: Fen, now: datetime
-) -> Redemption:
-    """The redemption of a use: the earlier one when it was redeemed before, else a new one.
-
-    A repeat is answered even after the proof expired, because the answer may have been lost.
-
-    Args:
-        proof: Checked by :func:`check_redeem`.
-        made: All earlier redemptions of this proof.
-        use: Name of the use.
-        amount_fen: What the use moves, at least 0.
-        now: UTC.
-
-    Raises:
-        Refused: ``verification.redemption_differs``, ``amount_invalid``, ``proof_expired``,
-            ``proof_used_up``, ``proof_amount_exceeded``.
-    """
-    for earlier in made:
-        if earlier.use == use:
-            return _repeated(earlier, amount_fen=amount_fen)
-    if amount_fen < 0:
-        raise Refused(AMOUNT_INVALID, found_fen=amount_fen)
-    check_in_time(proof, now=now)
-    if len(made) >= proof.uses:
-        raise Refused(PROOF_USED_UP, found=len(made), limit=proof.uses)
-    # The amounts of all uses together stay within what the person saw.
-    moved_fen = total([earlier.amount_fen for earlier in made])
-    if moved_fen + amount_fen > proof.amount_max_fen:
-        raise Refused(
-            PROOF_AMOUNT_EXCEEDED,
-            found_fen=moved_fen + amount_fen,
-            limit_fen=proof.amount_max_fen,
-        )
-    return Redemption(proof.intent_id, use, amount_fen, now)
-
-
-def _repeated(earlier: Redemption, *, amount_fen: Fen) -> Redemption:
-    if earlier.amount_fen != amount_fen:
-        raise Refused(REDEMPTION_DIFFERS, found_fen=amount_fen, expected_fen=earlier.amount_fen)
-    return earlier
-
-
-def check_in_time(proof: FaceProof, *, now: datetime) -> None:
-    """Check that a proof has not expired.
-
-    Raises:
-        Refused: ``verification.proof_expired``.
-    """
-    if now >= proof.expires_at:
-        raise Refused(
-            PROOF_EXPIRED, found=now.isoformat(), expected_before=proof.expires_at.isoformat()
-        )
+    if not (0 < len(value) <= characters_max and value.isprintable()):
+        raise Refused(TEXT_INVALID, name=name, found=len(value), limit=characters_max)

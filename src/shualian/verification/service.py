@@ -1,7 +1,8 @@
-"""The ceremony at a terminal: begin, verify, issue a proof; then redeem or check it."""
+"""The ceremony at a terminal: begin, capture, verify, issue a proof; then redeem or check it."""
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
@@ -18,54 +19,83 @@ from shualian.core.identifiers import (
     new_secret_token,
 )
 from shualian.core.mode import Mode
-from shualian.core.money import Fen
+from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
-from shualian.terminals.model import Terminal, check_face_capture
+from shualian.core.settings import RegistryCheck
+from shualian.face.liveness.decision import LivenessLevel
+from shualian.terminals.model import Terminal, check_face_capture, check_settlement
+from shualian.trust.audit.service import record
 from shualian.verification import store
+from shualian.verification.identification.service import Identification
 from shualian.verification.model import (
-    INTENT_REDEEMED,
+    AMOUNT_INVALID,
     NOT_LIVE,
-    PATH_DIFFERS,
-    PICTURE_POOR,
-    PROOF_NOT_FOUND,
-    PROOF_OTHER_INSTITUTION,
-    SESSION_NOT_FOUND,
-    Candidate,
-    CaptureSession,
-    Claimed,
+    PERSON_NOT_FOUND,
+    Access,
+    ConfirmedPerson,
     Consent,
     ConsentPurpose,
     FaceProof,
-    Finding,
     IdentificationOutcome,
     Intent,
-    Narrowed,
-    OpenedSession,
-    OperatingPoint,
+    LookFor,
     Policy,
     Redemption,
     Relation,
     Scene,
-    Search,
+    SessionResult,
+    SessionState,
     UnknownReason,
-    attempts_left,
-    check_consents,
-    check_in_time,
-    check_redeem,
-    claim,
-    conclude,
-    confirm,
-    decide_identification,
-    decide_redemption,
-    decide_verification,
+    VoucherStanding,
+    check_text,
     digest,
-    people_limit,
-    plan_search,
 )
-from shualian.verification.ports import Captured, ErrorRates, Gallery
+from shualian.verification.ports import (
+    Aftermath,
+    Captured,
+    ErrorRates,
+    Expectations,
+    Gallery,
+    InsuredPeople,
+    NewTemplate,
+    Pauses,
+    Pins,
+    Relations,
+)
+from shualian.verification.proofs.service import Proofs
+from shualian.verification.registry.model import REFUSAL_OF
+from shualian.verification.registry.ports import PoliceRegistry
+from shualian.verification.requirements.model import (
+    RISK_MINUTES,
+    Circumstances,
+    MoneyRules,
+    check_not_barred,
+    liveness_level,
+    may_enrol,
+    standing_codes,
+)
+from shualian.verification.sessions.model import (
+    CaptureSession,
+    Finding,
+    OpenedSession,
+    RunningCapture,
+    Sought,
+    SoughtBy,
+    attempts_left,
+    begin_attempt,
+    check_consents,
+    check_terminal,
+    conclude,
+    events_of,
+    open_stream,
+    refuse,
+)
 
-_NEAREST = 2
-"""The best person, and the second for the margin."""
+_KEY_ID_MAX = 64
+_FAILURES = frozenset({NOT_LIVE, PERSON_NOT_FOUND, *REFUSAL_OF.values()})
+"""Refusals that count towards a pause: somebody who is not who they say."""
+_TOLD_EARLY = frozenset({SoughtBy.CALLED, SoughtBy.DOCUMENT})
+"""Claims that tell at once that a voucher is frozen; a typed number tells a stranger nothing."""
 
 
 class Verification:
@@ -80,6 +110,15 @@ class Verification:
         error_rates: ErrorRates,
         policy: Policy,
         mode: Mode,
+        people: InsuredPeople,
+        expectations: Expectations,
+        pins: Pins,
+        relations: Relations,
+        pauses: Pauses,
+        registry: PoliceRegistry,
+        aftermath: Aftermath,
+        registry_check: RegistryCheck = RegistryCheck.ALWAYS,
+        degraded_max_fen: Fen = ZERO,
     ) -> None:
         """Fix the operating points, so that an unproven error rate stops the start-up.
 
@@ -88,99 +127,211 @@ class Verification:
         """
         self._database = database
         self._clock = clock
-        self._gallery = gallery
         self._policy = policy
         self._mode = mode
-        self._identification = _proven(error_rates, policy.identification_fmr, policy)
-        self._verification = _proven(error_rates, policy.verification_fmr, policy)
+        self._people = people
+        self._pauses = pauses
+        self._aftermath = aftermath
+        self._identification = Identification(
+            clock=clock,
+            gallery=gallery,
+            error_rates=error_rates,
+            policy=policy,
+            people=people,
+            expectations=expectations,
+            registry=registry,
+            registry_check=registry_check,
+        )
+        self._proofs = Proofs(
+            database=database,
+            clock=clock,
+            policy=policy,
+            rules=MoneyRules(mode, degraded_max_fen),
+            people=people,
+            pins=pins,
+            relations=relations,
+        )
 
     @property
     def people_max(self) -> int:
-        """How many people one session may search without a claim; the rest must be narrowed."""
-        return people_limit(self._identification, self._policy)
+        """How many enrolled people one attempt may search without a claim."""
+        return self._identification.people_max
 
     def begin(
         self,
         terminal: Terminal,
         *,
+        key_id: str,
         scene: Scene,
         notice_version: str,
         consents: Collection[ConsentPurpose],
+        look_for: LookFor,
+        amount_max_fen: Fen = ZERO,
     ) -> OpenedSession:
         """Open a session after the touch and the notice, before the first frame.
 
         Args:
             terminal: The terminal that asks, as it is registered.
+            key_id: With which it signed; the same key must sign the capture's end.
             scene: What the person came for.
             notice_version: Of the notice that was shown.
             consents: What the person ticked.
+            look_for: Among whom, or for whom.
+            amount_max_fen: The most that this capture's proof may move.
 
         Raises:
-            Refused: ``verification.consent_missing``, ``terminals.face_not_allowed``,
-                ``terminals.simulated_outside_sandbox``.
+            Refused: ``verification.consent_missing``, ``text_invalid``, ``amount_invalid``,
+                ``digits_invalid``, ``nobody_called``, ``voucher_frozen`` or ``voucher_closed`` or
+                ``guardian_missing`` (called or with a document), a pause,
+                ``terminals.face_not_allowed``, ``terminals.simulated_outside_sandbox``,
+                ``terminals.amount_over_limit``.
         """
-        check_face_capture(terminal.terminal_class, mode=self._mode)
-        now, nonce = self._clock.now(), new_secret_token()
+        self._check_terminal(terminal, amount_max_fen)
+        check_text("key_id", key_id, characters_max=_KEY_ID_MAX)
+        now, nonce, ticket = self._clock.now(), new_secret_token(), new_secret_token()
         given = tuple(Consent(each, notice_version, now) for each in sorted(set(consents)))
         check_consents(given)
+        sought = self._identification.sought(look_for, terminal.terminal_id)
+        self._pauses.check(terminal_id=terminal.terminal_id, claimed=sought.claimed)
         session = CaptureSession(
             session_id=SessionId(new_identifier()),
             terminal_id=terminal.terminal_id,
             institution=terminal.institution,
             terminal_class=terminal.terminal_class,
+            key_id=key_id,
             scene=scene,
             consents=given,
+            amount_max_fen=amount_max_fen,
+            liveness=self._level(terminal, scene, amount_max_fen, sought),
+            sought=sought,
             nonce_digest=digest(nonce),
+            ticket_digest=digest(ticket),
             opened_at=now,
             expires_at=now + self._policy.session_valid,
         )
         self._database.write(lambda connection: store.insert_session(connection, session))
-        return OpenedSession(session.session_id, nonce, session.expires_at)
+        return OpenedSession(
+            session.session_id, nonce, ticket, session.liveness, session.expires_at
+        )
+
+    def open_capture(self, session_id: SessionId, *, ticket: str, nonce: str) -> RunningCapture:
+        """Claim a session for one stream of frames; the ticket is used up.
+
+        Raises:
+            Refused: ``verification.session_not_found``, ``session_nonce_wrong``,
+                ``ticket_wrong``, ``session_expired``, ``session_busy``, ``session_closed``.
+        """
+        session = self._change_session(
+            session_id,
+            lambda session: open_stream(session, ticket=ticket, nonce=nonce, now=self._clock.now()),
+        )
+        return RunningCapture(
+            session.session_id,
+            session.terminal_id,
+            session.key_id,
+            session.liveness,
+            session.expires_at,
+        )
 
     def verify(
         self,
         session_id: SessionId,
         *,
-        terminal_id: TerminalId,
         nonce: str,
         captured: Captured,
-        who: Narrowed | Claimed,
+        look_for: LookFor | None = None,
     ) -> IdentificationOutcome:
-        """Decide who was captured: 1:N among narrowed people or 1:1 with a claimed one.
+        """Make one attempt to decide who was captured, inside the claimed capture.
 
-        Nothing is compared before the session is claimed, and only one caller can claim it; an
-        attempt that was claimed and never concluded ends with the session's time.
+        Nothing is compared before the attempt is stored, and only one runs at a time; one that
+        was begun and never concluded ends with the session's time.
+
+        Args:
+            session_id: The session.
+            nonce: Of the session.
+            captured: What the engine made of the frames.
+            look_for: Narrower than at the beginning, after an unknown person.
 
         Raises:
-            Refused: ``verification.too_many_candidates``, ``path_differs``, ``session_...``: the
-                attempt was not made. ``not_live``, ``picture_poor``: it was and is counted.
+            Refused: ``verification.session_...``, ``capture_not_opened``, ``digits_invalid``,
+                ``nobody_called``, a pause: the attempt was not made. Everything else: it was and
+                is counted; a temporary refusal leaves the capture running while attempts are
+                left, any other ends the session.
         """
-        search = plan_search(
-            who,
-            identification=self._identification,
-            verification=self._verification,
-            policy=self._policy,
-        )
-        _check_path(captured, search.point)
-        self._change_session(
+        sought = self._sought(session_id, nonce, look_for)
+        session = self._change_session(
             session_id,
-            lambda session: claim(
-                session, search, terminal_id=terminal_id, nonce=nonce, now=self._clock.now()
+            lambda session: replace(
+                begin_attempt(session, nonce=nonce, now=self._clock.now()), sought=sought
             ),
         )
-        finding = self._find(captured, who, search)
+        finding, used = self._identification.find(session, captured, sought)
+        enrolment = captured.enrolment
+        # The picture ends here, whatever is raised or returned below.
+        del captured
+        self._tell_failure(session, finding)
         session = self._change_session(
             session_id,
             lambda session: conclude(
-                session, finding, search=search, policy=self._policy, now=self._clock.now()
+                session, finding, used, policy=self._policy, now=self._clock.now()
             ),
         )
         if isinstance(finding, Refused):
             raise finding
+        if session.state is SessionState.VERIFIED:
+            session = self._follow_up(session, enrolment)
         return IdentificationOutcome(
             person=session.person,
             unknown=finding if isinstance(finding, UnknownReason) else None,
-            attempts_left=attempts_left(session, self._policy),
+            attempts_left=attempts_left(session, self._policy, now=self._clock.now()),
+        )
+
+    def abandon(self, session_id: SessionId, *, reason: str) -> None:
+        """Refuse a session whose stream was lost before the result; an ended one stays as it is.
+
+        Args:
+            session_id: The session.
+            reason: A code such as that of a refusal; anything else becomes
+                ``verification.capture_lost``.
+
+        Raises:
+            Refused: ``verification.session_not_found``.
+        """
+
+        def change(session: CaptureSession) -> CaptureSession:
+            now = self._clock.now()
+            running = session.state_at(now) in {SessionState.OPENED, SessionState.CAPTURING}
+            return refuse(session, reason, now=now) if running else session
+
+        self._change_session(session_id, change)
+
+    def result(self, session_id: SessionId, *, terminal_id: TerminalId) -> SessionResult:
+        """How a session stands, for its terminal; may be asked again after a lost connection.
+
+        Raises:
+            Refused: ``verification.session_not_found``, ``session_other_terminal``.
+        """
+        session, now = self._session(session_id), self._clock.now()
+        check_terminal(session, terminal_id)
+        told = SessionResult(
+            state=session.state_at(now),
+            person=None,
+            unknown=session.unknown,
+            refused=session.refused_because,
+            attempts_left=attempts_left(session, self._policy, now=now),
+            activated=session.activated,
+        )
+        if session.person is None or session.state is not SessionState.VERIFIED:
+            return told
+        identity = self._people.identity(session.person.subject)
+        standing = self._people.standing(session.person.subject, now=now)
+        return replace(
+            told,
+            person=session.person,
+            masked_name=identity.masked_name,
+            masked_id_number=identity.id_number.masked,
+            region=identity.region,
+            standing=standing_codes(standing, now=now),
         )
 
     def issue_proof(
@@ -188,36 +339,31 @@ class Verification:
         session_id: SessionId,
         *,
         terminal_id: TerminalId,
-        subject: PersonNo,
         intent: Intent,
+        pin: str | None = None,
     ) -> FaceProof:
         """Issue the session's one proof; called when the person presses *confirm*, never before.
 
-        Its ``auth_no`` is given here once and cannot be read again.
+        Its ``auth_no`` is given here once and cannot be read again. A right PIN joins the face.
 
         Raises:
-            Refused: As :func:`~shualian.verification.model.confirm`, or
-                ``verification.session_not_found``.
+            Refused: As :func:`~shualian.verification.proofs.model.confirm`,
+                ``verification.session_not_found``, by the voucher's standing, by the register of
+                relations, by the PIN.
         """
-        auth_no = AuthNo(new_secret_token())
+        return self._proofs.issue(session_id, terminal_id=terminal_id, intent=intent, pin=pin)
 
-        def work(connection: Connection) -> FaceProof:
-            session, now = _session(connection, session_id), self._clock.now()
-            proof = confirm(
-                session,
-                intent,
-                auth_no=auth_no,
-                subject=subject,
-                terminal_id=terminal_id,
-                policy=self._policy,
-                mode=self._mode,
-                now=now,
-            )
-            store.update_session(connection, session, replace(session, proof_issued_at=now))
-            store.insert_proof(connection, session_id, proof)
-            return proof
+    def confirmed(
+        self, auth_no: AuthNo, *, terminal: Terminal, intent_id: IntentId, use: str
+    ) -> ConfirmedPerson:
+        """Who confirmed an act of their own with the insurer; redeems that use of the proof.
 
-        return self._database.write(work)
+        The same use again gives the same answer.
+
+        Raises:
+            Refused: As :meth:`redeem`; the proof must be of scene ``INSURED_SERVICES``.
+        """
+        return self._proofs.confirmed(auth_no, terminal=terminal, intent_id=intent_id, use=use)
 
     def redeem(
         self,
@@ -248,26 +394,50 @@ class Verification:
             expected_relation: Of subject to beneficiary.
 
         Raises:
-            Refused: ``verification.proof_not_found``, ``intent_redeemed``, and as
-                :func:`~shualian.verification.model.check_redeem` and
-                :func:`~shualian.verification.model.decide_redemption`.
+            Refused: ``verification.proof_not_found``, ``intent_redeemed``, ``text_invalid``, and
+                as :func:`~shualian.verification.proofs.model.check_redeem` and
+                :func:`~shualian.verification.proofs.model.decide_redemption`.
         """
+        return self._proofs.redeem(
+            auth_no,
+            intent_id=intent_id,
+            use=use,
+            amount_fen=amount_fen,
+            expected_institution=expected_institution,
+            expected_terminal=expected_terminal,
+            expected_scene=expected_scene,
+            expected_subject=expected_subject,
+            expected_beneficiary=expected_beneficiary,
+            expected_relation=expected_relation,
+        )
 
-        def work(connection: Connection) -> Redemption:
-            proof = _found(store.find_proof(connection, auth_no))
-            check_redeem(
-                proof,
-                expected_institution=expected_institution,
-                expected_terminal=expected_terminal,
-                expected_intent_id=intent_id,
-                expected_scene=expected_scene,
-                expected_subject=expected_subject,
-                expected_beneficiary=expected_beneficiary,
-                expected_relation=expected_relation,
-            )
-            return self._redeem_checked(connection, proof, use=use, amount_fen=amount_fen)
+    def redeem_open(
+        self,
+        *,
+        expected_institution: InstitutionCode,
+        expected_subject: PersonNo,
+        expected_scene: Scene,
+        use: str,
+        amount_fen: Fen,
+    ) -> Redemption:
+        """Redeem the one open proof of a person for themselves, where no number is sent.
 
-        return self._database.write(work)
+        A foreign hospital system sends no ``authNo`` with 1101 and 2207 (terminal interface); so
+        person, institution and scene must single one proof out. No use is answered twice: with no
+        number a second request could be for something else.
+
+        Raises:
+            Refused: ``verification.proof_not_open`` (none in time), ``proofs_open`` (several),
+                ``intent_redeemed``, and as
+                :func:`~shualian.verification.proofs.model.decide_redemption`.
+        """
+        return self._proofs.redeem_open(
+            expected_institution=expected_institution,
+            expected_subject=expected_subject,
+            expected_scene=expected_scene,
+            use=use,
+            amount_fen=amount_fen,
+        )
 
     def check(self, auth_no: AuthNo, *, expected_institution: InstitutionCode) -> FaceProof:
         """Read a proof that is in time, for the institution that it is for; redeems nothing.
@@ -276,82 +446,97 @@ class Verification:
             Refused: ``verification.proof_not_found``, ``proof_other_institution``,
                 ``proof_expired``.
         """
-        proof = _found(
-            self._database.read(lambda connection: store.find_proof(connection, auth_no))
-        )
-        # The number is a secret of the terminal and its institution; others learn nothing by it.
-        if proof.institution != expected_institution:
-            raise Refused(PROOF_OTHER_INSTITUTION, expected=expected_institution)
-        check_in_time(proof, now=self._clock.now())
-        return proof
+        return self._proofs.check(auth_no, expected_institution=expected_institution)
 
-    def _redeem_checked(
-        self, connection: Connection, proof: FaceProof, *, use: str, amount_fen: Fen
-    ) -> Redemption:
-        # Another scan for the same step must not do it twice.
-        if store.redeemed_by_another(connection, proof, use):
-            raise Refused(INTENT_REDEEMED, use=use)
-        made = store.redemptions_of(connection, proof)
-        redemption = decide_redemption(
-            proof, made, use=use, amount_fen=amount_fen, now=self._clock.now()
-        )
-        if redemption not in made:
-            store.insert_redemption(connection, proof, redemption)
-        return redemption
+    def accesses_of(self, psn_no: PersonNo) -> list[Access]:
+        """The person's own access log: verified, confirmed, redeemed; oldest first."""
+        return self._database.read(lambda connection: store.accesses_of(connection, psn_no))
 
-    def _find(self, captured: Captured, who: Narrowed | Claimed, search: Search) -> Finding:
-        if not captured.liveness.live:
-            return Refused(NOT_LIVE)
-        if not captured.qualities or not all(seen.acceptable for seen in captured.qualities):
-            return Refused(PICTURE_POOR)
+    def _check_terminal(self, terminal: Terminal, amount_max_fen: Fen) -> None:
+        check_face_capture(terminal.terminal_class, mode=self._mode)
+        if amount_max_fen < 0:
+            raise Refused(AMOUNT_INVALID, found_fen=amount_max_fen)
+        if amount_max_fen > 0:
+            check_settlement(terminal.terminal_class, amount_max_fen, mode=self._mode)
+
+    def _level(
+        self, terminal: Terminal, scene: Scene, amount_max_fen: Fen, sought: Sought
+    ) -> LivenessLevel:
+        since = self._clock.now() - timedelta(minutes=RISK_MINUTES)
+        return liveness_level(
+            Circumstances(
+                scene=scene,
+                amount_max_fen=amount_max_fen,
+                terminal_class=terminal.terminal_class,
+                sought_by=sought.by,
+                voucher=self._voucher(sought),
+                failures=self._database.read(
+                    lambda connection: store.refused_since(connection, terminal.terminal_id, since)
+                ),
+            )
+        )
+
+    def _voucher(self, sought: Sought) -> VoucherStanding | None:
+        if sought.claimed is None:
+            return None
+        standing = self._people.standing(sought.claimed, now=self._clock.now())
+        if sought.by in _TOLD_EARLY:
+            check_not_barred(standing)
+        return standing.voucher
+
+    def _sought(self, session_id: SessionId, nonce: str, look_for: LookFor | None) -> Sought:
+        session = self._session(session_id)
+        # Before anybody is looked up; decided again, with the attempt, in the writing transaction.
+        begin_attempt(session, nonce=nonce, now=self._clock.now())
+        if look_for is None:
+            sought = self._identification.sought_now(session.sought, session.terminal_id)
+        else:
+            sought = self._identification.sought(look_for, session.terminal_id)
+        self._pauses.check(terminal_id=session.terminal_id, claimed=sought.claimed)
+        return sought
+
+    def _tell_failure(self, session: CaptureSession, finding: Finding) -> None:
+        refused = isinstance(finding, Refused) and finding.kind in _FAILURES
+        if refused or finding is UnknownReason.BELOW_THRESHOLD:
+            claimed = session.sought.claimed
+            self._pauses.failed(terminal_id=session.terminal_id, claimed=claimed)
+
+    def _follow_up(self, session: CaptureSession, enrolment: NewTemplate | None) -> CaptureSession:
+        person = session.person
+        claimed = session.sought.claimed
+        self._pauses.succeeded(terminal_id=session.terminal_id, claimed=claimed)
+        agreed = session.agreed(ConsentPurpose.TEMPLATE)
+        enrols = person is not None and may_enrol(
+            person, sought_by=session.sought.by, agreed=agreed
+        )
         try:
-            nearest = self._gallery.identify(captured.probe, search.subjects, _NEAREST)
+            activated = self._aftermath.verified(session, enrolment if enrols else None)
         except Refused as refused:
-            return refused
-        candidates = [Candidate(PersonNo(found.subject), float(found.score)) for found in nearest]
-        threshold = search.point.threshold
-        if isinstance(who, Claimed):
-            return decide_verification(candidates, who.subject, threshold=threshold)
-        return decide_identification(candidates, threshold=threshold, margin=self._policy.margin)
+            code = refused.kind.code
+            self._change_session(
+                session.session_id, lambda found: refuse(found, code, now=self._clock.now())
+            )
+            raise
+        if not activated:
+            return session
+        return self._change_session(
+            session.session_id, lambda found: replace(found, activated=True)
+        )
+
+    def _session(self, session_id: SessionId) -> CaptureSession:
+        return self._database.read(lambda connection: store.get_session(connection, session_id))
 
     def _change_session(
         self, session_id: SessionId, change: Callable[[CaptureSession], CaptureSession]
     ) -> CaptureSession:
         def work(connection: Connection) -> CaptureSession:
-            before = _session(connection, session_id)
+            before = store.get_session(connection, session_id)
             after = change(before)
-            store.update_session(connection, before, after)
+            if after != before:
+                store.update_session(connection, before, after)
+            if after.state is not before.state:
+                for event in events_of(after):
+                    record(connection, event, at=self._clock.now())
             return after
 
         return self._database.write(work)
-
-
-def _proven(error_rates: ErrorRates, fmr: float, policy: Policy) -> OperatingPoint:
-    point = error_rates.at(fmr, population=policy.population)
-    return OperatingPoint(
-        fmr=point.fmr,
-        fmr_upper95=point.fmr_upper95,
-        threshold=point.threshold,
-        path_id=point.path_id,
-        data=point.data,
-        proven_for_population=point.proven_for_population,
-    )
-
-
-def _session(connection: Connection, session_id: SessionId) -> CaptureSession:
-    session = store.find_session(connection, session_id)
-    if session is None:
-        raise Refused(SESSION_NOT_FOUND)
-    return session
-
-
-def _found(proof: FaceProof | None) -> FaceProof:
-    if proof is None:
-        raise Refused(PROOF_NOT_FOUND)
-    return proof
-
-
-def _check_path(captured: Captured, point: OperatingPoint) -> None:
-    # A threshold means nothing for vectors of another path.
-    if captured.probe.path_id != point.path_id:
-        raise Refused(PATH_DIFFERS, found=captured.probe.path_id, expected=point.path_id)

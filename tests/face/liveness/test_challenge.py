@@ -14,6 +14,7 @@ from shualian.face.liveness.challenge import (
     TURNED_YAW,
     Challenge,
     ChallengeFailure,
+    ChallengeJudge,
     Observation,
     Turn,
     judge_challenge,
@@ -183,3 +184,53 @@ def test_a_yaw_between_the_zones_is_no_direction() -> None:
     challenge = Challenge((Turn.LEFT, Turn.BACK, Turn.LEFT))
 
     assert judge_challenge(challenge, _performance([0.0, between])).completed == 0
+
+
+@given(challenges)
+def test_the_turns_are_asked_one_at_a_time_each_when_the_one_before_was_done(
+    challenge: Challenge,
+) -> None:
+    judge = ChallengeJudge(challenge)
+    asked = [judge.asked]
+    for frame in _performance(_answer(challenge)):
+        judge.take(frame)
+        asked.append(judge.asked)
+
+    changes = [turn for i, turn in enumerate(asked) if i == 0 or turn is not asked[i - 1]]
+    assert changes == [None, *challenge.turns, None]
+    assert judge.decided == judge.result
+    assert judge.result.passed
+
+
+@given(challenges)
+def test_the_face_that_performs_must_be_the_one_that_is_expected(challenge: Challenge) -> None:
+    frames = _performance(_answer(challenge))
+    expected, other = (ChallengeJudge(challenge, expected_face=face) for face in (FACE, STRANGER))
+    for frame in frames:
+        expected.take(frame)
+        other.take(frame)
+
+    assert expected.result.passed
+    assert other.result.failure is ChallengeFailure.ANOTHER_FACE
+    assert other.completed == 0
+
+
+@given(challenges)
+def test_what_was_decided_stays_whatever_comes_later(challenge: Challenge) -> None:
+    judge = ChallengeJudge(challenge)
+    for frame in _performance(_answer(challenge)):
+        judge.take(frame)
+    judge.take(_seen(99.0, 0.0, STRANGER))
+
+    assert judge.result.passed
+    assert judge.asked is None
+
+
+@given(challenges, st.integers(1, 30))
+def test_frame_by_frame_is_the_same_as_all_at_once(challenge: Challenge, frames: int) -> None:
+    performance = _performance(_answer(challenge))[:frames]
+    judge = ChallengeJudge(challenge)
+    for frame in performance:
+        judge.take(frame)
+
+    assert judge.result == judge_challenge(challenge, performance)

@@ -45,6 +45,23 @@ def test_an_item_gets_class_share_and_ceiling_of_its_code(
     )
 
 
+def test_limits_of_use_come_with_the_item_and_the_hospitals_word() -> None:
+    catalogue = parse_catalogue(TEXT)
+
+    item = catalogue.classify(
+        feedetl_sn=ChargeItemNo("1"),
+        med_list_codg="XA00000000000000000004",
+        det_item_fee_sumamt=Fen(50_00),
+        cnt=Decimal(2),
+        pric=Decimal(25),
+        hosp_appr_flag="1",
+    )
+
+    assert item.limits is not None
+    assert (item.limits.approval, item.limits.med_types, item.hosp_appr_flag) == (True, None, "1")
+    assert item.limits.text_zh == "限恶性肿瘤，需医院审核"
+
+
 def test_a_code_that_the_catalogue_lacks_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         classify("Z")
@@ -62,6 +79,13 @@ def test_a_code_that_the_catalogue_lacks_is_refused() -> None:
         ('chrgitm_lv = "03"', 'chrgitm_lv = "04"', "01"),
         ("pric_uplmt_yuan = 50", "pric_uplmt_yuan = 0", "greater than 0"),
         ('"002000000020000"', '"002000000010000"', "twice"),
+        (
+            'chrgitm_lv = "03"',
+            'chrgitm_lv = "03"\nlimits = { text_zh = "限", text_en = "l" }',
+            "self",
+        ),
+        (", approval = true", "", "limit nothing"),
+        ("illustrative = true", "illustrative = false", "exists nowhere"),
         ("valid_from = 2025-01-01", "valid_from = 2025-01-01\nvalid_to = 2024-01-01", "before"),
     ],
 )

@@ -301,7 +301,7 @@ def test_caps_are_never_passed(
 ) -> None:
     settlement = settle(POLICY, person, year, visit, bill)
 
-    for cap in POLICY.schedule_for(person, visit).caps:
+    for cap in POLICY.schedule_for(person, visit).layers[0].caps:
         used = year.get(cap.counter, ZERO)
         assert used + settlement.amounts.paid_by(cap.fund) <= max(cap.amount, used)
 
@@ -419,7 +419,9 @@ def test_equal_lines_share_a_remainder_by_their_numbers() -> None:
     ("person", "visit"),
     [
         (Beneficiary("15", ZERO), CLINIC),
-        (worker(), replace(CLINIC, med_type="21")),
+        (worker(), replace(CLINIC, med_type="51")),
+        (worker(), replace(CLINIC, med_type="14", dise_codg="unknown")),
+        (worker(), replace(CLINIC, med_type="14")),
         (worker(), replace(CLINIC, institution_level="9")),
     ],
 )

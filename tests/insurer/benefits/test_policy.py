@@ -22,16 +22,19 @@ def test_the_packaged_policy_says_that_it_is_an_illustration() -> None:
     assert policy.illustrative
     assert (policy.region, policy.insutype, policy.version) == ("990000", "310", "2026.1")
     assert policy.class_clauses[ItemLevel.C] == "1.3"
-    assert policy.schedules[Case("11", "retired", "2")].segments[0].ratio == 7_500
+    assert policy.schedules[Case("11", "retired", "2")].layers[0].segments[0].ratio == 7_500
 
 
 def test_every_case_of_the_scope_has_a_schedule() -> None:
     policy = parse_policy(TEXT)
 
-    assert len(policy.schedules) == 1 * 2 * 3
+    # Groups times: two kinds of outpatient visit and two of stay at three levels, two groups of
+    # diseases at three levels, and the pharmacy.
+    assert len(policy.schedules) == 2 * (4 * 3 + 2 * 3 + 1)
     for schedule in policy.schedules.values():
-        assert schedule.segments[0].above == 0
-        assert schedule.segments[-1].up_to is None
+        for layer in schedule.layers:
+            assert layer.segments[0].above == 0
+            assert layer.segments[-1].up_to is None
 
 
 @pytest.mark.parametrize(
@@ -52,9 +55,47 @@ def test_every_case_of_the_scope_has_a_schedule() -> None:
         ("up_to_yuan = 5000\n", "", "overlap"),
         ("up_to_yuan = 5000\n", "up_to_yuan = 0\n", "a gap between"),
         ('clause = "2.2"', 'clause = "2.1"', "2.1 twice"),
-        ('groups = ["retired"]\ncounter = "otp_dedc"', 'counter = "otp_dedc"', "2 deductibles"),
+        ('groups = ["retired"]\nmed_types', "med_types", "2 deductibles"),
+        ("amounts_yuan = [400, 300, 200]", "amounts_yuan = [400, 500]", "rises"),
+        ("amounts_yuan = [400, 300, 200]", "amount_yuan = 400", "belong to period admission"),
+        ('period = "admission"\n', "", "belong to period admission"),
+        ("amount_yuan = 500\n", "", "amount_yuan is needed"),
+        ('med_types = ["14"]\ncounter = "opsp_scope"', 'counter = "opsp_scope"', "2 tables"),
+        (
+            'med_types = ["14"]\ncounter = "opsp_scope"',
+            'med_types = ["41"]\ncounter = "x"',
+            "tables",
+        ),
+        ('counter = "otp_scope"', 'counter = "otp_scope"\nmode = "whole"', "needs period visit"),
+        (
+            'clause = "3.9"\nmed_types = ["14"]',
+            'clause = "3.9"\nmed_types = ["11"]',
+            "clause 3.9: its names never meet",
+        ),
+        ('name = "civil_servants"', 'name = "others"', "no such layer: civil_servants"),
+        (
+            'layer = "civil_servants"\nabove_yuan = 0\npays = "cvlserv_pay"',
+            'layer = "civil_servants"\nabove_yuan = 0\npays = "hifp_pay"',
+            "pays in layers basic and civil_servants",
+        ),
+        (
+            'layer = "civil_servants"\ncounter = "cvlserv_dedc"',
+            'layer = "civil_servants"\ncounter = "cvlserv_dedc"\nadmissions = "x"',
+            "counted by the basic insurance only",
+        ),
+        ('diseases = ["chronic", "special"]', 'diseases = ["rare"]', "no such group: rare"),
+        ('med_types = ["11", "13"]\ninst', 'med_types = ["11", "14"]\ninst', "without diseases"),
+        ('special = ["M00500"', 'special = ["M03900"', "M03900 twice"),
+        ('place = "unfiled"', 'place = "filed"', "filed twice"),
+        ('place = "unfiled"', 'place = "local"', "out_of_region.1.place"),
+        ("illustrative = true", "illustrative = false", "region 990000 exists nowhere"),
+        ('pays = ["act_pay_dedc", "inscp', 'pays = ["inscp_selfpay", "inscp', "twice"),
         ('clause = "2.1"\ngroups = ["in_work"]', 'clause = "2.1"\ngroups = []', "never applies"),
-        ('clause = "3.1"\ngroups = ["in_work"]', 'clause = "3.1"\ngroups = ["old"]', "names old"),
+        (
+            'clause = "2.1"\ngroups = ["in_work"]',
+            'clause = "2.1"\ngroups = ["old"]',
+            "names old",
+        ),
         ('institution_levels = ["1"]', 'institution_levels = ["4"]', "names 4"),
         ('retired = ["12"]', 'retired = ["12", "11"]', "11 twice"),
         ('pays = "hifob_pay"\nfund_pay_type', 'pays = "maf_pay"\nfund_pay_type', "not named"),
@@ -63,9 +104,9 @@ def test_every_case_of_the_scope_has_a_schedule() -> None:
         ('counter = "otp_hifob"', 'counter = "otp_scope"', "also counts segments"),
         ('"4.3", pays = "hifob_pay"', '"4.3", pays = "hifp_pay"', "already capped"),
         (
-            'clause = "4.5"\nfund = "hifob_pay"',
-            'clause = "4.5"\nfund = "hifp_pay"',
-            "hifp_pay twice",
+            'fund = "hifob_pay"\ncounter = "otp_hifob"',
+            'fund = "hifp_pay"\ncounter = "otp_hifp"',
+            "hifp_pay by year twice",
         ),
         ('chrgitm_lv = "03"', 'chrgitm_lv = "02"', "02 twice"),
         ('[[item_class]]\nclause = "1.3"\nchrgitm_lv = "03"', "", "no rule for 03"),
@@ -74,7 +115,7 @@ def test_every_case_of_the_scope_has_a_schedule() -> None:
         ("valid_from = 2025-01-01", "valid_from = 2025-01-01\nvalid_to = 2024-01-01", "before"),
         ('region = "990000"', "region = 990000", "valid string"),
         ("[policy]", "[policy", "TOML"),
-        ('med_types = ["11"]', 'med_types = ["11", "11"]', "11 twice"),
+        ('med_types = ["11", "13"]\ninst', 'med_types = ["11", "11"]\ninst', "11/in_work/1/ twice"),
     ],
 )
 def test_a_wrong_policy_is_refused_with_the_place(old: str, new: str, found: str) -> None:

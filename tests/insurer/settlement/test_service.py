@@ -513,7 +513,7 @@ def test_a_bill_under_another_insurance_or_kind_of_visit_is_refused(office: Offi
 
     for change, code in (
         ({"insutype": "390"}, "insurer.insurance_differs"),
-        ({"med_type": "21"}, "insurer.no_benefit_rule"),
+        ({"med_type": "51"}, "insurer.no_benefit_rule"),
         ({"chrg_bchno": "none"}, "insurer.nothing_to_settle"),
         ({"mdtrt_id": VisitId("none")}, "insurer.visit_not_found"),
     ):

@@ -116,41 +116,74 @@ def judge_challenge(challenge: Challenge, observations: Sequence[Observation]) -
     direction within :data:`TURN_SECONDS_MAX` of the one before without visiting the opposite side,
     and every frontal face must be the face of the first frontal frame.
     """
-    progress = _Progress(challenge)
+    judge = ChallengeJudge(challenge)
     for observation in observations:
-        failure = progress.take(observation)
-        if failure is not None:
-            return ChallengeResult(progress.completed, failure)
-        if progress.finished:
-            return ChallengeResult(progress.completed, None)
-    return ChallengeResult(progress.completed, progress.unfinished)
+        if judge.take(observation) is not None:
+            break
+    return judge.result
 
 
-class _Progress:
-    """Folds observations in order; each ``_check`` states one rule."""
+class ChallengeJudge:
+    """Judges a challenge frame by frame, so that the next turn is shown only when it is its time.
 
-    def __init__(self, challenge: Challenge) -> None:
+    Each ``_check`` states one rule. What was decided stays: frames after the end change nothing.
+    """
+
+    def __init__(self, challenge: Challenge, *, expected_face: Embedding | None = None) -> None:
+        """Begin with no frame seen.
+
+        Args:
+            challenge: What is asked.
+            expected_face: Unit vector of the face that will be compared with a person's template;
+                then every frontal face must be this one. Without it, the first frontal face counts.
+        """
         self._turns = challenge.turns
-        self.completed = 0
+        self._completed = 0
+        self._failure: ChallengeFailure | None = None
         self._began: float | None = None
         self._arrived: float | None = None
         self._seen_last: Observation | None = None
-        self._first_frontal: Embedding | None = None
+        self._first_frontal = expected_face
 
     @property
-    def finished(self) -> bool:
-        return self.completed == len(self._turns)
-
-    @property
-    def unfinished(self) -> ChallengeFailure:
-        if self._began is None:
-            return ChallengeFailure.NO_FRONTAL_START
-        return ChallengeFailure.NOT_FINISHED
-
-    def take(self, seen: Observation) -> ChallengeFailure | None:
-        if self._began is None:
-            self._begin(seen)
+    def asked(self) -> Turn | None:
+        """The turn to show now; None before a face was seen from the front and after the end."""
+        if self._began is None or self.decided is not None:
             return None
+        return self._turns[self._completed]
+
+    @property
+    def decided(self) -> ChallengeResult | None:
+        """The result once there is one: all turns done, or a rule broken."""
+        finished = self._completed == len(self._turns)
+        if self._failure is None and not finished:
+            return None
+        return ChallengeResult(self._completed, self._failure)
+
+    @property
+    def result(self) -> ChallengeResult:
+        """The result if no more frames come."""
+        if self.decided is not None:
+            return self.decided
+        unfinished = ChallengeFailure.NOT_FINISHED
+        if self._began is None:
+            unfinished = ChallengeFailure.NO_FRONTAL_START
+        return ChallengeResult(self._completed, unfinished)
+
+    @property
+    def completed(self) -> int:
+        """Turns done so far."""
+        return self._completed
+
+    def take(self, seen: Observation) -> ChallengeResult | None:
+        """Judge the next frame; gives :attr:`decided`."""
+        if self.decided is None:
+            self._failure = self._judge(seen)
+        return self.decided
+
+    def _judge(self, seen: Observation) -> ChallengeFailure | None:
+        if self._began is None:
+            return self._begin(seen)
         failure = (
             self._check_in_view(seen)
             or self._check_time(seen)
@@ -163,10 +196,13 @@ class _Progress:
             self._seen_last = seen
         return failure
 
-    def _begin(self, seen: Observation) -> None:
-        if direction(seen.yaw) is Turn.BACK and seen.embedding is not None:
-            self._began, self._seen_last = seen.seconds, seen
+    def _begin(self, seen: Observation) -> ChallengeFailure | None:
+        if direction(seen.yaw) is not Turn.BACK or seen.embedding is None:
+            return None
+        self._began, self._seen_last = seen.seconds, seen
+        if self._first_frontal is None:
             self._first_frontal = seen.embedding
+        return self._check_same_face(seen)
 
     def _check_in_view(self, seen: Observation) -> ChallengeFailure | None:
         last = self._seen_last
@@ -198,10 +234,10 @@ class _Progress:
         return ChallengeFailure.ANOTHER_FACE if other else None
 
     def _check_direction(self, seen: Observation) -> ChallengeFailure | None:
-        asked, shown = self._turns[self.completed], direction(seen.yaw)
+        asked, shown = self._turns[self._completed], direction(seen.yaw)
         if shown is not asked:
             self._arrived = None
-            before = self._turns[self.completed - 1] if self.completed else Turn.BACK
+            before = self._turns[self._completed - 1] if self._completed else Turn.BACK
             stray = shown is not None and shown not in (Turn.BACK, before)
             return ChallengeFailure.WRONG_WAY if stray else None
         if self._arrived is None:
@@ -209,7 +245,7 @@ class _Progress:
         # A turn back to the front counts only on a frame whose face was compared.
         compared = asked is not Turn.BACK or seen.embedding is not None
         if compared and seen.seconds - self._arrived >= HOLD_SECONDS_MIN:
-            self.completed += 1
+            self._completed += 1
             self._began, self._arrived = seen.seconds, None
         return None
 

@@ -20,17 +20,46 @@ from shualian.insurer.benefits.model import (
     ClassifiedItem,
     ItemLevel,
     Ratio,
+    UseLimits,
 )
-from shualian.insurer.benefits.policy import (
+from shualian.insurer.benefits.policy import Versions
+from shualian.insurer.benefits.tables import (
     Name,
+    Names,
     Share,
     Table,
-    Versions,
+    check_sample,
     check_validity,
     parse_table,
 )
 
 _EXPECTED_SHARE = {ItemLevel.A: NOTHING, ItemLevel.C: WHOLE}
+
+
+class LimitsTable(Table):
+    """限用: when an item is inside the scope; at least one limit."""
+
+    text_zh: Name
+    text_en: Name
+    med_types: Names | None = None
+    institution_levels: Names | None = None
+    diseases: Names | None = None
+    approval: bool = False
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether no limit is named."""
+        named = (self.med_types, self.institution_levels, self.diseases)
+        return not self.approval and all(names is None for names in named)
+
+    @property
+    def limits(self) -> UseLimits:
+        """As the calculation asks them."""
+        med_types, levels, diseases = (
+            None if names is None else frozenset(names)
+            for names in (self.med_types, self.institution_levels, self.diseases)
+        )
+        return UseLimits(med_types, levels, diseases, self.approval, self.text_zh, self.text_en)
 
 
 class CatalogueEntry(Table):
@@ -44,6 +73,7 @@ class CatalogueEntry(Table):
         med_chrgitm_type: 医疗收费项目类别.
         selfpay_prop: Share paid first; only class B says its own.
         pric_uplmt_yuan: Highest unit price inside the scope, or none.
+        limits: When it is inside the scope, or none.
     """
 
     med_list_codg: Annotated[str, Field(min_length=1, max_length=50)]
@@ -53,6 +83,7 @@ class CatalogueEntry(Table):
     med_chrgitm_type: Annotated[str, Field(pattern=r"^\d{2}$")]
     selfpay_prop: Share | None = None
     pric_uplmt_yuan: Annotated[Decimal, Field(gt=0, decimal_places=6)] | None = None
+    limits: LimitsTable | None = None
 
     @property
     def upfront_share(self) -> Ratio:
@@ -105,8 +136,12 @@ class Catalogue:
         det_item_fee_sumamt: Fen,
         cnt: Decimal,
         pric: Decimal,
+        hosp_appr_flag: str = "0",
     ) -> ClassifiedItem:
         """A charge item with what the catalogue says of its code.
+
+        ``hosp_appr_flag`` is the hospital's word on a limit of use: ``0`` none, ``1`` kept,
+        ``2`` not kept.
 
         Raises:
             Refused: ``insurer.item_not_in_catalogue``.
@@ -125,6 +160,8 @@ class Catalogue:
             pric=pric,
             selfpay_prop=entry.upfront_share,
             pric_uplmt_amt=entry.pric_uplmt_yuan,
+            limits=None if entry.limits is None else entry.limits.limits,
+            hosp_appr_flag=hosp_appr_flag,
         )
 
 
@@ -142,6 +179,7 @@ def parse_catalogue(text: str) -> Catalogue:
             raise Refused(POLICY_INVALID, at="item", found=f"{entry.med_list_codg} twice")
     head = file.catalogue
     check_validity("catalogue.valid_to", head.valid_from, head.valid_to)
+    check_sample("catalogue.illustrative", head.region, illustrative=head.illustrative)
     return Catalogue(
         catalogue_id=head.catalogue_id,
         version=head.version,
@@ -161,6 +199,10 @@ def _check_entry(entry: CatalogueEntry) -> None:
         found = "only class 02 has a selfpay_prop of its own"
     elif entry.chrgitm_lv is ItemLevel.C and entry.pric_uplmt_yuan is not None:
         found = "a self-paid item has no ceiling"
+    elif entry.chrgitm_lv is ItemLevel.C and entry.limits is not None:
+        found = "a self-paid item has no limits of use"
+    elif entry.limits is not None and entry.limits.says_nothing:
+        found = "limits that limit nothing"
     else:
         return
     raise Refused(POLICY_INVALID, at=entry.med_list_codg, found=found)

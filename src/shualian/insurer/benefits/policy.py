@@ -1,189 +1,66 @@
-"""The policy file: TOML, schema-checked, compiled into the schedule of every case it covers.
+"""The policy file compiled: the schedule of every case it covers, and the book of all policies.
 
-A file is refused when it leaves a gap or an overlap, when a ratio lies outside 0..1, or when a
-rule can never apply. It is text in, :class:`~shualian.insurer.benefits.model.Policy` out; where
-the text lies is the matter of ``store``.
+A file is refused when it leaves a gap or an overlap, when a ratio lies outside 0..1, when a rule
+can never apply, or when a dearer bill would cost the person less. It is text in,
+:class:`~shualian.insurer.benefits.model.Policy` out; where the text lies is the matter of
+``store``.
 """
 
-import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from decimal import Decimal
-from itertools import pairwise, product
-from typing import Annotated, Generic, Literal, NoReturn, Protocol, TypeVar
+from itertools import pairwise
+from typing import Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-
-from shualian.core.money import ZERO, Fen, parse_yuan
+from shualian.core.money import ZERO
 from shualian.core.refusals import Refused
 from shualian.insurer.benefits.model import (
     NO_POLICY,
-    POLICY_INVALID,
-    WHOLE,
     AboveCap,
     AccountRule,
     Cap,
+    CarePlace,
     Case,
     Deductible,
     Fund,
     FundName,
+    HospitalRule,
     ItemLevel,
-    PersonPart,
+    Layer,
+    Mode,
+    OutOfRegion,
+    Period,
     Policy,
-    Ratio,
     Schedule,
     Segment,
 )
+from shualian.insurer.benefits.soundness import check_soundness
+from shualian.insurer.benefits.tables import (
+    BASIC,
+    AccountTable,
+    CapRule,
+    DeductibleRule,
+    HospitalTable,
+    LayerTable,
+    PolicyFile,
+    SegmentRule,
+    Selector,
+    check_sample,
+    check_validity,
+    parse_table,
+    refuse,
+)
 
-
-def _fen(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("an amount in yuan is a number")  # noqa: TRY004 - pydantic's protocol
-    return parse_yuan(str(value))
-
-
-def _ratio(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("a ratio is a number")  # noqa: TRY004 - pydantic's protocol
-    scaled = Decimal(value) * WHOLE
-    if not scaled.is_finite() or scaled != scaled.to_integral_value():
-        raise ValueError("a ratio has at most 4 decimals")
-    return int(scaled)
-
-
-Yuan = Annotated[Fen, BeforeValidator(_fen), Field(ge=0)]
-"""An amount written in yuan, at least 0."""
-Share = Annotated[Ratio, BeforeValidator(_ratio), Field(ge=0, le=WHOLE)]
-"""A ratio written as a fraction 0..1 with at most 4 decimals."""
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Counter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")]
-
-
-class Table(BaseModel):
-    """A table of a policy or catalogue file: nothing unknown, nothing changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-T = TypeVar("T", bound=Table)
 D = TypeVar("D", bound="Dated")
+R = TypeVar("R", bound="_InLayer")
 
 
-class _Header(Table):
-    policy_id: Name
-    version: Name
-    illustrative: bool
-    region: Annotated[str, Field(pattern=r"^\d{6}$")]
-    insutype: Annotated[str, Field(pattern=r"^\d{3}$")]
-    valid_from: date
-    valid_to: date | None = None
-    title_zh: Name
-    title_en: Name
+class _InLayer(Protocol):
+    """A rule of one layer."""
 
+    @property
+    def layer(self) -> str: ...
 
-class _Rounding(Table):
-    """Written out so that a reader of the policy sees it; there is one way so far."""
-
-    mode: Literal["half_up"]
-    classes: Literal["per_item"]
-    funds: Literal["per_segment_on_bill"]
-    remainder: Literal["largest_fraction_then_feedetl_sn"]
-
-
-class _Scope(Table):
-    med_types: Annotated[list[Name], Field(min_length=1)]
-    institution_levels: Annotated[list[Name], Field(min_length=1)]
-
-
-class _Clause(Table):
-    clause: Name
-
-
-class _ClassRule(_Clause):
-    chrgitm_lv: ItemLevel
-
-
-class _FundRow(Table):
-    pays: Fund
-    fund_pay_type: Annotated[str, Field(pattern=r"^\d{6}$")]
-    name: Name
-
-
-class _Rule(_Clause):
-    """A rule for the cases that it names; a selector that is left out means all."""
-
-    med_types: list[Name] | None = None
-    groups: list[Name] | None = None
-    institution_levels: list[Name] | None = None
-
-    def covers(self, case: Case) -> bool:
-        chosen = (self.med_types, self.groups, self.institution_levels)
-        return all(names is None or name in names for names, name in zip(chosen, case, strict=True))
-
-
-class _DeductibleRule(_Rule):
-    counter: Counter
-    amount_yuan: Yuan
-
-
-class _SegmentRule(_Rule):
-    above_yuan: Yuan
-    up_to_yuan: Yuan | None = None
-    pays: Fund
-    ratio: Share
-
-
-class _Beyond(_Clause):
-    pays: Fund
-    ratio: Share
-
-
-class _CapRule(_Rule):
-    fund: Fund
-    counter: Counter
-    amount_yuan: Yuan
-    beyond: _Beyond | None = None
-
-
-class _AccountTable(_Clause):
-    fund_pay_type: Annotated[str, Field(pattern=r"^\d{6}$")]
-    name: Name
-    pays: list[PersonPart]
-
-
-class _Segments(Table):
-    counter: Counter
-
-
-class _File(Table):
-    policy: _Header
-    rounding: _Rounding
-    scope: _Scope
-    groups: Annotated[dict[Name, list[Name]], Field(min_length=1)]
-    fund: Annotated[list[_FundRow], Field(min_length=1)]
-    item_class: list[_ClassRule]
-    ceiling: _Clause
-    deductible: list[_DeductibleRule]
-    segments: _Segments
-    segment: list[_SegmentRule]
-    cap: list[_CapRule] = Field(default_factory=list)
-    account: _AccountTable
-    cash: _Clause
-
-    def cases(self) -> Iterator[Case]:
-        names = product(self.scope.med_types, self.groups, self.scope.institution_levels)
-        return (Case(*case) for case in names)
-
-    def rules(self) -> Iterator[_Rule]:
-        yield from self.deductible
-        yield from self.segment
-        yield from self.cap
-
-    def clauses(self) -> Iterator[str]:
-        yield from (rule.clause for rule in self.item_class)
-        yield from (rule.clause for rule in self.rules())
-        yield from (cap.beyond.clause for cap in self.cap if cap.beyond)
-        yield from (self.ceiling.clause, self.account.clause, self.cash.clause)
+    def covers(self, case: Case) -> bool: ...
 
 
 def parse_policy(text: str) -> Policy:
@@ -192,12 +69,14 @@ def parse_policy(text: str) -> Policy:
     Raises:
         Refused: ``insurer.policy_invalid``; ``at`` names the place, ``found`` what is wrong.
     """
-    file = parse_table(_File, text)
+    file = parse_table(PolicyFile, text)
     _check_file(file)
     head = file.policy
-    return Policy(
+    policy = Policy(
         policy_id=head.policy_id,
         version=head.version,
+        title_zh=head.title_zh,
+        title_en=head.title_en,
         region=head.region,
         insutype=head.insutype,
         valid_from=head.valid_from,
@@ -205,156 +84,242 @@ def parse_policy(text: str) -> Policy:
         illustrative=head.illustrative,
         class_clauses={rule.chrgitm_lv: rule.clause for rule in file.item_class},
         ceiling_clause=file.ceiling.clause,
+        limit_clause=file.limits.clause,
         cash_clause=file.cash.clause,
-        groups={psn_type: name for name, types in file.groups.items() for psn_type in types},
+        groups=_inverted(file.groups),
+        diseases=_inverted(file.diseases),
+        by_disease=frozenset(
+            kind for scope in file.scope if scope.diseases for kind in scope.med_types
+        ),
         funds={row.pays: FundName(row.fund_pay_type, row.name) for row in file.fund},
+        out_of_region={
+            CarePlace(rule.place): OutOfRegion(rule.clause, rule.share, rule.ratio_off)
+            for rule in file.out_of_region
+        },
         account=_account(file.account),
+        family_account=_account(file.family_account),
         schedules={case: _schedule(file, case) for case in file.cases()},
     )
+    check_soundness(policy)
+    return policy
 
 
-def parse_table(kind: type[T], text: str) -> T:
-    """Read TOML text as a table of ``kind``; numbers with a point become exact decimals.
-
-    Raises:
-        Refused: ``insurer.policy_invalid``.
-    """
-    try:
-        return kind.model_validate(tomllib.loads(text, parse_float=Decimal))
-    except tomllib.TOMLDecodeError as invalid:
-        raise Refused(POLICY_INVALID, at="TOML", found=str(invalid)) from None
-    except ValidationError as invalid:
-        first = invalid.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise Refused(POLICY_INVALID, at=place, found=first["msg"]) from None
+def _inverted(groups: Mapping[str, list[str]]) -> dict[str, str]:
+    return {member: name for name, members in groups.items() for member in members}
 
 
-def check_validity(at: str, valid_from: date, valid_to: date | None) -> None:
-    """Check that a text does not end before it begins.
-
-    Raises:
-        Refused: ``insurer.policy_invalid``.
-    """
-    if valid_to is not None and valid_to < valid_from:
-        _refuse(at, "before valid_from")
-
-
-def _refuse(at: str, found: str) -> NoReturn:
-    raise Refused(POLICY_INVALID, at=at, found=found)
-
-
-def _check_file(file: _File) -> None:
+def _check_file(file: PolicyFile) -> None:
     head = file.policy
     check_validity("policy.valid_to", head.valid_from, head.valid_to)
+    check_sample("policy.illustrative", head.region, illustrative=head.illustrative)
     _check_once("clause", file.clauses())
     _check_once("groups", (kind for kinds in file.groups.values() for kind in kinds))
+    _check_once("diseases", (code for codes in file.diseases.values() for code in codes))
     _check_once("fund", (row.pays for row in file.fund))
-    _check_once("scope.med_types", file.scope.med_types)
-    _check_once("scope.institution_levels", file.scope.institution_levels)
+    _check_once("scope", ("/".join(case) for case in file.cases()))
+    _check_once("out_of_region", (rule.place for rule in file.out_of_region))
+    _check_once("layer", (layer.name for layer in file.layers()))
     _check_once("item_class", (rule.chrgitm_lv for rule in file.item_class))
     if missing := set(ItemLevel) - {rule.chrgitm_lv for rule in file.item_class}:
-        _refuse("item_class", f"no rule for {min(missing)}")
-    _check_funds_named(file)
+        refuse("item_class", f"no rule for {min(missing)}")
+    _check_diseases(file)
+    _check_funds(file)
+    _check_layers(file)
     _check_counters(file)
-    for rule in file.rules():
-        _check_reachable(file, rule)
+    cases = list(file.cases())
+    for rule in (*file.rules(), *file.segments):
+        _check_reachable(file, rule, cases)
 
 
 def _check_once(at: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            _refuse(at, f"{name} twice")
+            refuse(at, f"{name} twice")
         seen.add(name)
 
 
-def _check_funds_named(file: _File) -> None:
+def _check_diseases(file: PolicyFile) -> None:
+    by_disease: dict[str, bool] = {}
+    for scope in file.scope:
+        for name in scope.diseases or ():
+            if name not in file.diseases:
+                refuse("scope.diseases", f"no such group: {name}")
+        for kind in scope.med_types:
+            if by_disease.setdefault(kind, scope.diseases is not None) != (
+                scope.diseases is not None
+            ):
+                refuse("scope", f"med_type {kind} with and without diseases")
+
+
+def _check_funds(file: PolicyFile) -> None:
+    """Each fund that is used has a name and pays in one layer only."""
     named = {row.pays for row in file.fund}
-    used = [rule.pays for rule in file.segment] + [cap.fund for cap in file.cap]
-    used += [cap.beyond.pays for cap in file.cap if cap.beyond]
-    for fund in used:
+    used = [(rule.pays, rule.layer) for rule in file.segment]
+    used += [(cap.fund, cap.layer) for cap in file.cap]
+    used += [(cap.beyond.pays, cap.layer) for cap in file.cap if cap.beyond]
+    layer_of: dict[Fund, str] = {}
+    for fund, layer in used:
         if fund not in named:
-            _refuse("fund", f"{fund} is used and not named")
+            refuse("fund", f"{fund} is used and not named")
+        if layer_of.setdefault(fund, layer) != layer:
+            refuse("fund", f"{fund} pays in layers {layer_of[fund]} and {layer}")
 
 
-def _check_counters(file: _File) -> None:
+def _check_layers(file: PolicyFile) -> None:
+    names = {layer.name for layer in file.layers()}
+    named = [(rule.place, rule.layer) for rule in file.deductible]
+    named += [(rule.place, rule.layer) for rule in file.segments]
+    named += [(rule.place, rule.layer) for rule in file.segment]
+    named += [(rule.place, rule.layer) for rule in file.cap]
+    for place, layer in named:
+        if layer not in names:
+            refuse(place, f"no such layer: {layer}")
+    for deductible in file.deductible:
+        if deductible.layer != BASIC and deductible.admissions is not None:
+            refuse(deductible.place, "admissions are counted by the basic insurance only")
+
+
+def _check_counters(file: PolicyFile) -> None:
     """A counter counts one kind of money: a deductible, the scope above it, or one fund."""
-    kinds = {file.segments.counter: "segments"}
-    counted = [(rule.counter, "deductible") for rule in file.deductible]
+    counted = [(rule.counter, f"segments of {rule.layer}") for rule in file.segments]
+    counted += [(rule.counter, f"deductible of {rule.layer}") for rule in file.deductible]
+    counted += [(rule.admissions, "admissions") for rule in file.deductible if rule.admissions]
     counted += [(cap.counter, cap.fund.value) for cap in file.cap]
+    kinds: dict[str, str] = {}
     for counter, kind in counted:
         if kinds.setdefault(counter, kind) != kind:
-            _refuse(kind, f"counter {counter} also counts {kinds[counter]}")
+            refuse(kind, f"counter {counter} also counts {kinds[counter]}")
 
 
-def _check_reachable(file: _File, rule: _Rule) -> None:
+def _check_reachable(file: PolicyFile, rule: Selector, cases: list[Case]) -> None:
+    """A rule names what exists, and at least one case is covered by all of its names."""
+    scopes = file.scope
     known = (
-        ("med_types", rule.med_types, file.scope.med_types),
+        ("med_types", rule.med_types, [kind for scope in scopes for kind in scope.med_types]),
         ("groups", rule.groups, list(file.groups)),
-        ("institution_levels", rule.institution_levels, file.scope.institution_levels),
+        (
+            "institution_levels",
+            rule.institution_levels,
+            [level for scope in scopes for level in scope.institution_levels],
+        ),
+        ("diseases", rule.diseases, [name for scope in scopes for name in scope.diseases or ()]),
     )
     for selector, names, possible in known:
         if names is None:
             continue
         if not names:
-            _refuse(f"clause {rule.clause}", f"{selector} is empty: the rule never applies")
+            refuse(rule.place, f"{selector} is empty: the rule never applies")
         for name in names:
             if name not in possible:
-                _refuse(f"clause {rule.clause}", f"{selector} names {name}, out of scope")
+                refuse(rule.place, f"{selector} names {name}, out of scope")
+    if not any(rule.covers(case) for case in cases):
+        refuse(rule.place, "its names never meet: the rule never applies")
 
 
-def _account(table: _AccountTable) -> AccountRule:
+def _account(table: AccountTable | None) -> AccountRule | None:
+    if table is None:
+        return None
+    _check_once(f"clause {table.clause}", table.pays)
     name = FundName(table.fund_pay_type, table.name)
-    return AccountRule(table.clause, name, frozenset(table.pays))
+    return AccountRule(table.clause, name, tuple(table.pays))
 
 
-def _schedule(file: _File, case: Case) -> Schedule:
-    where = f"case {'/'.join(case)}"
-    deductibles = [rule for rule in file.deductible if rule.covers(case)]
-    if len(deductibles) != 1:
-        _refuse(where, f"{len(deductibles)} deductibles, one is needed (it may be 0)")
-    rule = deductibles[0]
+def _schedule(file: PolicyFile, case: Case) -> Schedule:
+    where = f"case {'/'.join(case)}".rstrip("/")
+    layers = [_layer(file, table, case, where) for table in file.layers()]
+    hospitals = [rule for rule in file.hospital if rule.covers(case)]
+    if len(hospitals) > 1:
+        refuse(where, f"{len(hospitals)} rules of the hospital's part")
     return Schedule(
-        deductible=Deductible(rule.clause, rule.counter, rule.amount_yuan),
-        scope_counter=file.segments.counter,
-        segments=_segments([rule for rule in file.segment if rule.covers(case)], where),
-        caps=_caps([rule for rule in file.cap if rule.covers(case)], where),
+        layers=tuple(layer for layer in layers if layer is not None),
+        hospital=_hospital(hospitals[0]) if hospitals else None,
     )
 
 
-def _segments(rules: list[_SegmentRule], where: str) -> tuple[Segment, ...]:
+def _layer(file: PolicyFile, table: LayerTable, case: Case, where: str) -> Layer | None:
+    if table.name != BASIC:
+        where = f"{where}, layer {table.name}"
+    deductibles = _of(file.deductible, table, case)
+    meters = _of(file.segments, table, case)
+    segments = _of(file.segment, table, case)
+    caps = _of(file.cap, table, case)
+    if table.name != BASIC and not (deductibles or meters or segments or caps):
+        return None
+    if len(deductibles) != 1:
+        refuse(where, f"{len(deductibles)} deductibles, one is needed (it may be 0)")
+    if len(meters) != 1:
+        refuse(where, f"{len(meters)} tables of segments, one is needed")
+    meter = meters[0]
+    if meter.mode is Mode.WHOLE and meter.period is Period.YEAR:
+        refuse(where, "a ratio for the whole bill needs period visit")
+    return Layer(
+        name=table.name,
+        identity=table.identity,
+        deductible=_deductible(deductibles[0]),
+        counter=meter.counter,
+        period=Period(meter.period),
+        mode=meter.mode,
+        segments=_segments(segments, where),
+        caps=_caps(caps, where),
+    )
+
+
+def _of(rules: Sequence[R], table: LayerTable, case: Case) -> list[R]:
+    return [rule for rule in rules if rule.layer == table.name and rule.covers(case)]
+
+
+def _deductible(rule: DeductibleRule) -> Deductible:
+    falling = rule.period is Period.ADMISSION
+    if (rule.amounts_yuan is not None, rule.admissions is not None) != (falling, falling):
+        refuse(rule.place, "amounts_yuan and admissions belong to period admission, and both")
+    if (rule.amount_yuan is None) != falling:
+        refuse(rule.place, "amount_yuan is needed, except with period admission")
+    amounts = tuple(rule.amounts_yuan or ()) or (rule.amount_yuan or ZERO,)
+    if any(later > earlier for earlier, later in pairwise(amounts)):
+        refuse(rule.place, "the deductible rises with a later admission")
+    return Deductible(rule.clause, rule.counter, rule.period, amounts, rule.admissions)
+
+
+def _segments(rules: list[SegmentRule], where: str) -> tuple[Segment, ...]:
     ordered = sorted(rules, key=lambda rule: rule.above_yuan)
     if not ordered or ordered[0].above_yuan != ZERO:
-        _refuse(where, "the first segment does not begin at 0")
+        refuse(where, "the first segment does not begin at 0")
     for rule, following in pairwise(ordered):
         if rule.up_to_yuan is None or rule.up_to_yuan > following.above_yuan:
-            _refuse(where, f"clauses {rule.clause} and {following.clause} overlap")
+            refuse(where, f"clauses {rule.clause} and {following.clause} overlap")
         if rule.up_to_yuan < following.above_yuan:
-            _refuse(where, f"a gap between clauses {rule.clause} and {following.clause}")
+            refuse(where, f"a gap between clauses {rule.clause} and {following.clause}")
         if rule.up_to_yuan <= rule.above_yuan:
-            _refuse(where, f"clause {rule.clause} is empty")
+            refuse(where, f"clause {rule.clause} is empty")
     if ordered[-1].up_to_yuan is not None:
-        _refuse(where, f"the last segment, clause {ordered[-1].clause}, is not open")
+        refuse(where, f"the last segment, clause {ordered[-1].clause}, is not open")
     return tuple(
         Segment(rule.clause, rule.above_yuan, rule.up_to_yuan, rule.pays, rule.ratio)
         for rule in ordered
     )
 
 
-def _caps(rules: list[_CapRule], where: str) -> tuple[Cap, ...]:
-    _check_once(where, (rule.fund for rule in rules))
+def _caps(rules: list[CapRule], where: str) -> tuple[Cap, ...]:
+    _check_once(where, (f"{rule.fund} by {rule.period}" for rule in rules))
     done: set[Fund] = set()
     for rule in rules:
         done.add(rule.fund)
         if rule.beyond is not None and rule.beyond.pays in done:
-            _refuse(where, f"clause {rule.beyond.clause} hands on to a fund already capped")
+            refuse(where, f"clause {rule.beyond.clause} hands on to a fund already capped")
     return tuple(_cap(rule) for rule in rules)
 
 
-def _cap(rule: _CapRule) -> Cap:
+def _cap(rule: CapRule) -> Cap:
     on = rule.beyond
     beyond = None if on is None else AboveCap(on.clause, on.pays, on.ratio)
-    return Cap(rule.clause, rule.fund, rule.counter, rule.amount_yuan, beyond)
+    period = Period(rule.period)
+    return Cap(rule.clause, rule.fund, rule.counter, period, rule.amount_yuan, beyond)
+
+
+def _hospital(rule: HospitalTable) -> HospitalRule:
+    name = FundName(rule.fund_pay_type, rule.name)
+    return HospitalRule(rule.clause, name, tuple(rule.parts), rule.above_share)
 
 
 class Dated(Protocol):
@@ -387,9 +352,9 @@ class Versions(Generic[D]):
         self._texts = sorted(texts, key=lambda text: text.valid_from)
         for earlier, later in pairwise(self._texts):
             if earlier.valid_to is None or later.valid_from <= earlier.valid_to:
-                _refuse(at, f"versions {earlier.version} and {later.version} overlap")
+                refuse(at, f"versions {earlier.version} and {later.version} overlap")
             if later.valid_from > earlier.valid_to + timedelta(days=1):
-                _refuse(at, f"days without rules before version {later.version}")
+                refuse(at, f"days without rules before version {later.version}")
 
     def on(self, day: date) -> D | None:
         """The one that holds on ``day``."""

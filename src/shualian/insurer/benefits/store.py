@@ -6,8 +6,10 @@ from importlib.resources.abc import Traversable
 from typing import TypeVar
 
 from shualian.core.database import forbid_in_transaction
+from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
-from shualian.insurer.benefits.catalogue import CatalogueBook, parse_catalogue
+from shualian.insurer.benefits.catalogue import Catalogue, CatalogueBook, parse_catalogue
+from shualian.insurer.benefits.model import Policy
 from shualian.insurer.benefits.policy import PolicyBook, parse_policy
 
 T = TypeVar("T")
@@ -23,22 +25,31 @@ def packaged_catalogues() -> Traversable:
     return files(__package__) / "catalogues"
 
 
-def load_policies(folder: Traversable) -> PolicyBook:
+def load_policies(folder: Traversable, *, mode: Mode = Mode.SANDBOX) -> PolicyBook:
     """All policies (``*.toml``) of a folder, checked one by one and against each other.
 
-    Raises:
-        Refused: ``insurer.policy_invalid``; ``file`` names the file when one alone is wrong.
-    """
-    return PolicyBook([_checked(name, text, parse_policy) for name, text in _texts(folder)])
-
-
-def load_catalogues(folder: Traversable) -> CatalogueBook:
-    """All catalogues (``*.toml``) of a folder, checked.
+    In production an illustration is left out, as if the file were not there: it is the law of no
+    place, and a text for a sample region is always an illustration.
 
     Raises:
         Refused: ``insurer.policy_invalid``; ``file`` names the file when one alone is wrong.
     """
-    return CatalogueBook([_checked(name, text, parse_catalogue) for name, text in _texts(folder)])
+    policies = [_checked(name, text, parse_policy) for name, text in _texts(folder)]
+    return PolicyBook([policy for policy in policies if _may_hold(policy, mode)])
+
+
+def load_catalogues(folder: Traversable, *, mode: Mode = Mode.SANDBOX) -> CatalogueBook:
+    """All catalogues (``*.toml``) of a folder, checked; illustrations as in ``load_policies``.
+
+    Raises:
+        Refused: ``insurer.policy_invalid``; ``file`` names the file when one alone is wrong.
+    """
+    found = [_checked(name, text, parse_catalogue) for name, text in _texts(folder)]
+    return CatalogueBook([text for text in found if _may_hold(text, mode)])
+
+
+def _may_hold(text: Policy | Catalogue, mode: Mode) -> bool:
+    return mode is Mode.SANDBOX or not text.illustrative
 
 
 def _texts(folder: Traversable) -> list[tuple[str, str]]:

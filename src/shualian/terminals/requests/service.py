@@ -7,6 +7,8 @@ from shualian.core.clock import Clock, business_date
 from shualian.core.database import Database
 from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
+from shualian.terminals.enrolment.model import KeyId
+from shualian.terminals.model import Terminal
 from shualian.terminals.ports import RefusalCounter
 from shualian.terminals.register.model import (
     Network,
@@ -20,6 +22,7 @@ from shualian.terminals.register.model import (
 from shualian.terminals.requests import store
 from shualian.terminals.requests.model import (
     KEY_UNKNOWN,
+    SIGNATURE_WRONG,
     ClaimedSignature,
     FreshnessLimits,
     KnownKey,
@@ -34,6 +37,7 @@ from shualian.terminals.requests.model import (
     verify_request,
 )
 from shualian.terminals.requests.ports import Nonces
+from shualian.trust.signatures import verify
 
 
 class SignedRequests:
@@ -119,6 +123,34 @@ class SignedRequests:
         with self._counting():
             check_scene(verified.place, scene)
             check_place(verified.place, claim)
+
+    def verify_message(self, key_id: KeyId, message: bytes, signature: bytes) -> Terminal:
+        """Find out that a terminal, believed at this moment, signed a message that is no request.
+
+        For what ends a conversation that a signed request began. The message must name its own
+        context and something that is good once, because nothing here remembers it.
+
+        Args:
+            key_id: Of the key that signed the request.
+            message: As it was signed.
+            signature: 64 bytes.
+
+        Raises:
+            Refused: ``terminals.key_unknown``, ``terminals.signature_wrong``,
+                ``terminals.terminal_revoked``, ``terminals.key_retired``,
+                ``terminals.terminal_pending``, ``terminals.terminal_suspended``,
+                ``terminals.simulated_outside_sandbox``, ``terminals.model_withdrawn``,
+                ``terminals.model_expired``.
+        """
+        with self._counting():
+            known = self._database.read(lambda each: store.known_key(each, key_id))
+            if known is None:
+                raise Refused(KEY_UNKNOWN)
+            if not verify(known.public_key, message, signature):
+                raise Refused(SIGNATURE_WRONG)
+            check_active(known, mode=self._mode)
+            check_model(known.model, on=business_date(self._clock.now()))
+            return known.terminal
 
     def _authenticate(self, request: SignedRequest) -> tuple[KnownKey, ClaimedSignature]:
         claimed = parse_signature_headers(

@@ -19,7 +19,7 @@ from shualian.face.model import NO_FACE, PICTURE_TOO_LARGE, Hint
 from shualian.face.weights.source import WeightSource
 from shualian.sandbox.player import Actor, FaceVideo, Scene, encode_frame
 from shualian.sandbox.samples import SamplePicture, sample_pictures
-from shualian.verification.capture import FRAMES_KEPT, Capture
+from shualian.verification.captures.capture import FRAMES_KEPT, Capture
 
 
 @pytest.fixture(scope="module")

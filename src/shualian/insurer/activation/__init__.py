@@ -1,0 +1,1 @@
+"""What follows from a verified scan: voucher, consents and template, once per session."""

@@ -1,0 +1,1 @@
+"""Certified channels (Alipay, WeChat, the national app, banks) that activate vouchers."""

@@ -1,0 +1,1 @@
+"""Consents of insured people: given, in force, withdrawn."""

@@ -1,0 +1,1 @@
+"""Erasing what is held of a face, in every store, with a receipt."""

@@ -1,0 +1,1 @@
+"""Face templates of insured people: enrolled with consent, replaced by two people, expired."""

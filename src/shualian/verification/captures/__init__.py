@@ -1,0 +1,1 @@
+"""Captures over a WebSocket: numbered, chained frames in; hints, prompts and one result out."""

@@ -1,0 +1,1 @@
+"""Who it is: how many people may be searched, and when a score names one of them."""

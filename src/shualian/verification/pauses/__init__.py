@@ -1,0 +1,1 @@
+"""Growing pauses of the face after failures, per terminal and per claimed identity."""

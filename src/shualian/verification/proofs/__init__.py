@@ -1,0 +1,1 @@
+"""Face proofs: what a person confirmed, and how often it may be used."""

@@ -1,0 +1,1 @@
+"""What a scene asks for: liveness, the police registry, and what money needs."""
