@@ -152,7 +152,7 @@ class FaceWorld:
         self.notices = notices or load_notices(packaged_notices())
         self.settings = Settings(registry_url="http://127.0.0.1:9000")
         self.keys = DevelopmentKeys(folder / "keys")
-        self.memory = Memory(StoreName.CAPTURE_MEMORY)
+        self.memory = Memory(StoreName.EXPECTATIONS)
         self.restart()
 
     def restart(self) -> None:

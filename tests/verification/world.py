@@ -44,6 +44,7 @@ from shualian.verification.model import (
     Policy,
     Redemption,
     Relation,
+    Relative,
     Scene,
     SessionResult,
     Standing,
@@ -219,6 +220,14 @@ class Family:
         assert at.tzinfo is UTC
         if (subject, beneficiary, relation) not in self.office.related:
             raise Refused(NOT_RELATED)
+
+    def relatives(self, subject: PersonNo, *, at: datetime) -> list[Relative]:
+        assert at.tzinfo is UTC
+        return [
+            Relative(beneficiary, "李*梅", "mother")
+            for holder, beneficiary, relation in sorted(self.office.related)
+            if holder == subject and relation is Relation.FAMILY
+        ]
 
 
 @dataclass

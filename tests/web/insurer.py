@@ -17,6 +17,7 @@ from shualian.assembly import HospitalSide, InsurerSide
 from shualian.core.database import SqliteDatabase
 from shualian.core.mode import Mode
 from shualian.core.settings import Settings
+from shualian.sandbox.authenticator import ORIGIN as STAFF_ORIGIN
 from shualian.staff.model import INSURER, Caller
 from shualian.terminals.agent.model import ClaimBody, sign_request
 from shualian.terminals.api import WHO_AM_I_PATH, WhoAmIBody
@@ -24,7 +25,6 @@ from shualian.terminals.register.model import Position
 from shualian.terminals.service import TerminalServices
 from shualian.trust.signatures import SigningKey
 from shualian.web.listeners import build_staff_listener, build_terminal_listener
-from staff.authenticator import ORIGIN as STAFF_ORIGIN
 from staff.house import House as StaffHouse
 from staff.house import Ward
 from terminals.district import ADDRESS, ORIGIN, Device, District

@@ -19,8 +19,8 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shualian.sandbox.authenticator import ORIGIN as STAFF_ORIGIN
 from shualian.terminals.agent.model import sign_request
-from staff.authenticator import ORIGIN as STAFF_ORIGIN
 from terminals.district import ADDRESS, ORIGIN
 from web.insurer import Listeners, browser, sign_in_administrator, sign_in_supervisor
 

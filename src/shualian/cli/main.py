@@ -8,6 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from shualian.cli import audit as audit_commands
+from shualian.cli import persons as person_commands
+from shualian.cli import policy as policy_commands
+from shualian.cli import sandbox as sandbox_commands
+from shualian.cli import settle as settle_commands
 from shualian.cli import terminal as terminal_commands
 from shualian.cli.attacks import simulate_attacks
 from shualian.cli.calibrate import calibrate
@@ -47,6 +51,7 @@ demos.command("terminal")(terminal_commands.demo)
 app.add_typer(demos, name="demo")
 benchmarks = typer.Typer(no_args_is_help=True, help="Measure: ratios beside every rate.")
 benchmarks.command("terminal")(terminal_commands.bench)
+benchmarks.command("benefits")(settle_commands.bench)
 app.add_typer(benchmarks, name="bench")
 audit = typer.Typer(no_args_is_help=True, help="The audit chain.")
 audit.command()(audit_commands.verify)
@@ -57,6 +62,22 @@ agent.command()(terminal_commands.fingerprint)
 agent.command()(terminal_commands.heartbeat)
 agent.command()(terminal_commands.rotate)
 app.add_typer(agent, name="terminal")
+persons = typer.Typer(no_args_is_help=True, help="The register of insured persons.")
+persons.command("import")(person_commands.import_list)
+persons.callback()(lambda: None)
+app.add_typer(persons, name="persons")
+policy = typer.Typer(no_args_is_help=True, help="Benefit policies.")
+policy.callback()(lambda: None)
+policy.command()(policy_commands.check)
+app.add_typer(policy, name="policy")
+settle = typer.Typer(no_args_is_help=True, help="What a bill comes to, and why.")
+settle.command()(settle_commands.explain)
+settle.command()(settle_commands.schema)
+app.add_typer(settle, name="settle")
+sandbox = typer.Typer(no_args_is_help=True, help="Stand-ins of the outside world.")
+sandbox.callback()(lambda: None)
+sandbox.command("police-registry")(sandbox_commands.police_registry)
+app.add_typer(sandbox, name="sandbox")
 app.command()(serve)
 app.command()(bootstrap)
 

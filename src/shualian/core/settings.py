@@ -100,6 +100,18 @@ class Settings(BaseSettings):
         pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
         description="Origin of the police registry; without one every scan is degraded",
     )
+    registry_public_key: str | None = Field(
+        default=None,
+        pattern=r"^(ecdsa-p256-sha256|sm2-sm3):04[0-9a-f]{128}$",
+        description="Public key that signs the registry's answers; needed in production, noted at "
+        "first use in the sandbox",
+    )
+    emergency_searches_max: int = Field(
+        default=10,
+        ge=1,
+        le=50,
+        description="Emergency searches that one hospital may make on one day",
+    )
     registry_degraded_max_fen: int = Field(
         default=20_000,
         ge=0,

@@ -147,6 +147,16 @@ class Calibration:
     groups: Mapping[str, GroupCounts]
     attack_detection: AttackDetectionErrorRates | None = None
 
+    def proven_attack_detection(self) -> AttackDetectionErrorRates:
+        """The error rates of passive liveness.
+
+        Raises:
+            Refused: ``face.not_calibrated`` when they were not measured: then no face is taken.
+        """
+        if self.attack_detection is None:
+            raise Refused(NOT_CALIBRATED, lacking="attack_detection")
+        return self.attack_detection
+
     def at(self, fmr: float, *, population: str | None = None) -> OperatingPoint:
         """The lowest threshold that is proven to keep the false match rate at ``fmr``.
 

@@ -94,6 +94,11 @@ class Gallery:
         self._changing = threading.Lock()
         self._rotating = threading.Lock()
 
+    @property
+    def name(self) -> str:
+        """By which its records are told from other galleries'."""
+        return self._name
+
     def rebuild(self) -> Rebuilt:
         """Make the indexes again from the database; run on start.
 

@@ -6,20 +6,34 @@ Names and numbers are made up (region 990000 exists nowhere); the faces are the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from shualian.assembly import InsurerSide
 from shualian.core.clock import Clock, business_date
 from shualian.core.id_number import SANDBOX_REGION, check_character, parse_id_number
-from shualian.core.identifiers import CommandId, InstitutionCode, PersonNo, TerminalId
+from shualian.core.identifiers import CommandId, InstitutionCode, PersonNo, SessionId, StaffId
 from shualian.core.money import parse_yuan
 from shualian.face.model import Purpose
 from shualian.hospital.orders.model import OrderLine
 from shualian.hospital.scheduling.model import Department, Doctor
+from shualian.insurer.consents.model import ByPerson, Channel, ChannelKind
 from shualian.insurer.institutions.model import Institution
 from shualian.insurer.persons.model import Insurance
 from shualian.sandbox.samples import SamplePicture
-from shualian.terminals.model import Place, Terminal, TerminalClass
+from shualian.terminals.agent.model import EnrolmentBody
+from shualian.terminals.enrolment.model import key_id_of
+from shualian.terminals.model import InstitutionStaff, InsurerStaff, Place, Terminal, TerminalClass
+from shualian.terminals.register.model import (
+    CertifiedModel,
+    Coordinates,
+    PlaceSpec,
+    SoftwareVersion,
+)
+from shualian.trust.signatures import SigningKey
+from shualian.verification.model import Basis, ConsentPurpose, Factor, Scene, VerifiedPerson
+from shualian.verification.ports import NewTemplate
+from shualian.verification.registry.model import RegistryVerdict
 
 HOSPITAL = Institution(
     fixmedins_code=InstitutionCode("H99000000001"),
@@ -27,17 +41,31 @@ HOSPITAL = Institution(
     level="3",
     region=SANDBOX_REGION,
 )
-KIOSK = Terminal(
-    terminal_id=TerminalId("SIM-K01"),
-    institution=HOSPITAL.fixmedins_code,
-    terminal_class=TerminalClass.SIMULATED,
+KIOSK = PlaceSpec(
     place=Place(name="一层大厅 1 号机", department="门诊大厅"),
-)
-CONSULTING_ROOM = Terminal(
-    terminal_id=TerminalId("SIM-R216"),
-    institution=HOSPITAL.fixmedins_code,
+    coordinates=Coordinates(39.9042, 116.4074),
+    fence_m=100,
     terminal_class=TerminalClass.SIMULATED,
+    scenes=frozenset((Scene.REGISTRATION, Scene.SETTLEMENT, Scene.INSURED_SERVICES)),
+)
+CONSULTING_ROOM = PlaceSpec(
     place=Place(name="二层 216 诊室", department="呼吸内科"),
+    coordinates=Coordinates(39.9043, 116.4075),
+    fence_m=100,
+    terminal_class=TerminalClass.SIMULATED,
+    scenes=frozenset((Scene.CONSULTATION, Scene.SETTLEMENT, Scene.INSURED_SERVICES)),
+)
+ADMINISTRATOR = InstitutionStaff(StaffId("SIM-ADMINISTRATOR"), HOSPITAL.fixmedins_code)
+SUPERVISOR = InsurerStaff(StaffId("SIM-SUPERVISOR"))
+TERMINAL_SOFTWARE: SoftwareVersion = (2, 1)
+TERMINAL_MODEL = CertifiedModel(
+    certificate="SIM-0001",
+    maker="示例终端厂",
+    model="SIM",
+    terminal_class=TerminalClass.SIMULATED,
+    valid_until=date(2099, 12, 31),
+    software_min=(2,),
+    software_current=TERMINAL_SOFTWARE,
 )
 RESPIRATORY = Department(dept_code="0301", dept_name="呼吸内科", caty="A03.01", queue_letter="A")
 DOCTOR = Doctor(dr_code="D990000000001", dr_name="王示例")
@@ -94,6 +122,33 @@ STRANGER_SEEN = "minister_b_1"
 """Somebody who is not enrolled."""
 
 
+def enrol_terminal(insurer: InsurerSide, spec: PlaceSpec, key: SigningKey) -> Terminal:
+    """A simulated terminal of the sample hospital, enrolled and approved like any other.
+
+    The model :data:`TERMINAL_MODEL` must be registered.
+    """
+    enrolments = insurer.terminals.enrolments
+    invitation = enrolments.create_place(actor=ADMINISTRATOR, spec=spec)
+    body = EnrolmentBody.made(
+        key,
+        code=invitation.code,
+        certificate=TERMINAL_MODEL.certificate,
+        software=TERMINAL_SOFTWARE,
+    )
+    enrolled = enrolments.enrol(body.request())
+    enrolments.approve(
+        actor=SUPERVISOR,
+        terminal_id=enrolled.terminal_id,
+        expected_key_id=key_id_of(key.public_key),
+    )
+    return Terminal(
+        terminal_id=enrolled.terminal_id,
+        institution=HOSPITAL.fixmedins_code,
+        terminal_class=spec.terminal_class,
+        place=spec.place,
+    )
+
+
 def people_city(
     insurer: InsurerSide, samples: Mapping[str, SamplePicture], clock: Clock
 ) -> dict[str, PersonNo]:
@@ -105,10 +160,54 @@ def people_city(
     }
 
 
+def activate_sample(
+    insurer: InsurerSide, psn_no: PersonNo, template: NewTemplate, *, clock: Clock
+) -> None:
+    """Bring a sample person to where a first scan would have brought them.
+
+    Voucher, consents and template are made by the same use cases; the scan that they rest on is
+    made up, which is why this lives here and works on sample people only.
+    """
+    session_id, at = SessionId(f"SANDBOX-{psn_no[-20:]}"), clock.now()
+    insurer.insured.vouchers.activate_at_terminal(
+        psn_no, region=SANDBOX_REGION, session_id=session_id, at=at
+    )
+    insurer.insured.consents.give(
+        psn_no,
+        [ConsentPurpose.TEMPLATE, ConsentPurpose.ONE_SCAN_PAYMENT],
+        notice_version=insurer.insured.notices.current.version,
+        at=at,
+        given_by=ByPerson(),
+        channel=Channel(
+            ChannelKind.TERMINAL, institution=HOSPITAL.fixmedins_code, session_id=session_id
+        ),
+    )
+    scanned = VerifiedPerson(
+        subject=psn_no,
+        score=None,
+        point=None,
+        comparisons=0,
+        error_upper95=None,
+        factors=frozenset((Factor.FACE, Factor.DIGITS)),
+        basis=Basis.REGISTRY,
+        registry=RegistryVerdict.MATCH,
+        active=True,
+    )
+    insurer.insured.templates.enrol(psn_no, template, session=_MadeUpScan(session_id, scanned))
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeUpScan:
+    """The scan of a sample person, which never was."""
+
+    session_id: SessionId
+    person: VerifiedPerson
+
+
 def _settle_in(
     insurer: InsurerSide, person: SamplePerson, picture: SamplePicture, clock: Clock
 ) -> PersonNo:
-    insured = insurer.persons.register_insured(
+    insured = insurer.insured.persons.register_insured(
         id_number=parse_id_number(person.id_number, today=business_date(clock.now())),
         name=person.name,
         insurances=[Insurance(EMPLOYEES, person.psn_type, SANDBOX_REGION)],
@@ -120,7 +219,6 @@ def _settle_in(
         amount=parse_yuan(person.balance_yuan),
     )
     measured = insurer.engine.measure(picture.picture(), Purpose.ENROL)
-    insurer.gallery.enrol(
-        insured.psn_no, measured.embedding, measured.path_id, measured.quality.score
-    )
+    template = NewTemplate(measured.embedding, measured.path_id, measured.quality.score)
+    activate_sample(insurer, insured.psn_no, template, clock=clock)
     return insured.psn_no

@@ -7,10 +7,9 @@ plumbing and says nothing about live people; error rates are in ``docs/biometric
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 
 from shualian.assembly import (
     HospitalSide,
@@ -19,14 +18,12 @@ from shualian.assembly import (
     open_hospital_side,
     open_insurer_side,
 )
-from shualian.core.clock import Clock
+from shualian.core.clock import Clock, business_date
 from shualian.core.identifiers import (
     CommandId,
-    InstitutionCode,
     IntentId,
     PersonNo,
     StaffId,
-    TerminalId,
     new_identifier,
 )
 from shualian.core.mode import Mode
@@ -44,8 +41,10 @@ from shualian.sandbox import city
 from shualian.sandbox.player import FRAMES_PER_SECOND, Actor, FaceVideo
 from shualian.sandbox.police_registry.server import put_people, running_registry
 from shualian.sandbox.samples import SamplePicture, sample_pictures
-from shualian.terminals.model import Terminal, label
+from shualian.terminals.model import Terminal, TerminalClass, label
+from shualian.trust.signatures import Algorithm, SigningKey
 from shualian.verification.captures.capture import LiveCapture
+from shualian.verification.expectations.model import ExpectedFor
 from shualian.verification.model import (
     Called,
     ConsentPurpose,
@@ -60,7 +59,6 @@ from shualian.verification.model import (
 from shualian.verification.ports import Captured
 from shualian.verification.sessions.model import OpenedSession
 
-NOTICE_VERSION = "sandbox-1"
 FRAMES_MAX = 300
 """Twenty seconds of video; a capture that has not enough then has failed."""
 
@@ -93,27 +91,6 @@ class Step:
 
 
 @dataclass(slots=True)
-class _Desk:
-    """The hospital's appointments, and the doctor who calls."""
-
-    expecting: set[PersonNo] = field(default_factory=set)
-    calls: dict[TerminalId, PersonNo] = field(default_factory=dict)
-
-    def expected(
-        self,
-        institution: InstitutionCode,
-        *,
-        now: datetime,  # noqa: ARG002 - of the port
-    ) -> Collection[PersonNo]:
-        """See :meth:`Expectations.expected`."""
-        return frozenset(self.expecting if institution == city.HOSPITAL.fixmedins_code else ())
-
-    def called(self, terminal_id: TerminalId, *, now: datetime) -> PersonNo | None:  # noqa: ARG002
-        """See :meth:`Expectations.called`."""
-        return self.calls.get(terminal_id)
-
-
-@dataclass(slots=True)
 class _Head:
     """A head that turns to where it is asked, as fast as a head does."""
 
@@ -137,9 +114,10 @@ class FirstVisit:
         self._seed = seed
         self.receipt: tuple[str, ...] = ()
         self._people: dict[str, PersonNo] = {}
-        self._desk = _Desk()
         self._samples: Mapping[str, SamplePicture] = {}
         self._insurer: InsurerSide
+        self._kiosk: Terminal
+        self._room: Terminal
         self._hospital: HospitalSide
         self._encounter: Encounter
         self._payment: Payment
@@ -189,9 +167,16 @@ class FirstVisit:
             self._settings.model_copy(update={"registry_url": police.origin}),
             mode=Mode.SANDBOX,
             clock=self._clock,
-            expectations=self._desk,
         )
         opened.callback(self._insurer.close)
+        self._insurer.check_notice()
+        self._insurer.terminals.register.register_model(
+            actor=city.SUPERVISOR, model=city.TERMINAL_MODEL
+        )
+        self._kiosk, self._room = (
+            city.enrol_terminal(self._insurer, spec, SigningKey.generate(Algorithm.SM2_SM3))
+            for spec in (city.KIOSK, city.CONSULTING_ROOM)
+        )
         self._hospital = open_hospital_side(
             self._settings,
             institution=city.HOSPITAL.fixmedins_code,
@@ -207,17 +192,23 @@ class FirstVisit:
 
     def _enrol(self) -> str:
         self._people = city.people_city(self._insurer, self._samples, self._clock)
-        self._desk.expecting = set(self._people.values())
+        for psn_no in self._people.values():
+            self._insurer.insured.expectations.expect(
+                city.HOSPITAL.fixmedins_code,
+                psn_no,
+                day=business_date(self._clock.now()),
+                why=ExpectedFor.APPOINTMENT,
+            )
         return f"登记示例参保人 {len(self._people)} 人，人脸特征已变换、加密保存"
 
     def _identify(self) -> str:
-        session = self._begin(city.KIOSK, Scene.REGISTRATION, Expected())
+        session = self._begin(self._kiosk, Scene.REGISTRATION, Expected())
         outcome, frames = self._scan(session, city.PATIENT_SEEN)
         person = outcome.person
         _expect(person is not None and person.subject == self._patient, "the patient", outcome)
         assert person is not None  # noqa: S101 - for the type checker; checked above
         assert person.point is not None  # noqa: S101
-        self._proof = self._confirm(city.KIOSK, session, Scene.REGISTRATION, ZERO)
+        self._proof = self._confirm(self._kiosk, session, Scene.REGISTRATION, ZERO)
         proven = "" if person.proven_for_population else "（对本地人群未经证实）"
         return (
             f"{frames} 帧，活体通过（模拟攻击下最差 APCER {self._rates.apcer_max:.0%}，"
@@ -227,7 +218,7 @@ class FirstVisit:
         )
 
     def _register(self) -> str:
-        evidence = self._evidence(city.KIOSK)
+        evidence = self._evidence(self._kiosk)
         record = self._hospital.records.open_record(command_id=_command(), evidence=evidence)
         self._encounter = self._hospital.encounters.register(
             command_id=_command(),
@@ -261,13 +252,15 @@ class FirstVisit:
         )
 
     def _called(self) -> str:
-        self._desk.calls[city.CONSULTING_ROOM.terminal_id] = self._patient
+        self._insurer.insured.expectations.call(
+            self._room.terminal_id, self._room.institution, self._patient
+        )
         amount_max_fen = self._payment.amount_max_fen
-        session = self._begin(city.CONSULTING_ROOM, Scene.SETTLEMENT, Called(), amount_max_fen)
+        session = self._begin(self._room, Scene.SETTLEMENT, Called(), amount_max_fen)
         outcome, frames = self._scan(session, city.PATIENT_SEEN)
         _expect(outcome.person is not None, "the called patient", outcome)
         self._proof = self._confirm(
-            city.CONSULTING_ROOM,
+            self._room,
             session,
             Scene.SETTLEMENT,
             amount_max_fen,
@@ -280,7 +273,7 @@ class FirstVisit:
 
     def _settle(self) -> str:
         self._payment = self._hospital.payments.settle(
-            command_id=self._payment.command_id, evidence=self._evidence(city.CONSULTING_ROOM)
+            command_id=self._payment.command_id, evidence=self._evidence(self._room)
         )
         answer = self._payment.settled
         _expect(answer is not None, "a settlement", self._payment.state)
@@ -312,7 +305,7 @@ class FirstVisit:
 
     def _repeat(self) -> str:
         again = self._hospital.payments.settle(
-            command_id=self._payment.command_id, evidence=self._evidence(city.CONSULTING_ROOM)
+            command_id=self._payment.command_id, evidence=self._evidence(self._room)
         )
         _expect(again == self._payment, "the same answer", again.state)
         try:
@@ -322,7 +315,7 @@ class FirstVisit:
                 use="settle",
                 amount_fen=ZERO,
                 expected_institution=city.HOSPITAL.fixmedins_code,
-                expected_terminal=city.CONSULTING_ROOM.terminal_id,
+                expected_terminal=self._room.terminal_id,
                 expected_scene=Scene.SETTLEMENT,
                 expected_subject=self._patient,
                 expected_beneficiary=self._patient,
@@ -334,7 +327,7 @@ class FirstVisit:
 
     def _stranger(self) -> str:
         _expect(len(self._people) <= self._insurer.verification.people_max, "few people", None)
-        session = self._begin(city.KIOSK, Scene.REGISTRATION, Expected())
+        session = self._begin(self._kiosk, Scene.REGISTRATION, Expected())
         outcome, frames = self._scan(session, city.STRANGER_SEEN)
         _expect(outcome.person is None, "nobody", outcome)
         reason = outcome.unknown.value if outcome.unknown else ""
@@ -358,7 +351,7 @@ class FirstVisit:
             terminal,
             key_id=_KEY_ID,
             scene=scene,
-            notice_version=NOTICE_VERSION,
+            notice_version=self._insurer.insured.notices.current.version,
             consents=[ConsentPurpose.COMPARISON],
             look_for=look_for,
             amount_max_fen=amount_max_fen,
@@ -423,7 +416,7 @@ class FirstVisit:
 
 
 def _terminal_label() -> Label:
-    words = label(city.KIOSK.terminal_class)
+    words = label(TerminalClass.SIMULATED)
     return Label(words.zh, words.en) if words else Label("", "")
 
 

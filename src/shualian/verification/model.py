@@ -21,6 +21,7 @@ from shualian.core.identifiers import (
     TerminalId,
 )
 from shualian.core.money import Fen
+from shualian.core.names import mask_name
 from shualian.core.refusals import Finality, Helper, KindsOf, Refused
 from shualian.verification.registry.model import (
     REGISTRY_REFUSALS,
@@ -171,8 +172,8 @@ class Identity:
 
     @property
     def masked_name(self) -> str:
-        """The first character, the rest starred."""
-        return self.name[:1] + "*" * max(1, len(self.name) - 1)
+        """The name as screens show it."""
+        return mask_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +365,21 @@ class IdentificationOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Relative:
+    """Somebody for whom the person at the terminal may act.
+
+    Attributes:
+        subject: The beneficiary of an intent with ``Relation.FAMILY``.
+        masked_name: As the screen shows it.
+        kinship: Code of what the relative is to the person: ``mother``, ``child``.
+    """
+
+    subject: PersonNo
+    masked_name: str
+    kinship: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionResult:
     """How a session stands, for its terminal; may be read again after a lost connection.
 
@@ -378,6 +394,8 @@ class SessionResult:
         region: 参保地 of the verified person.
         standing: Codes to be told: ``dormant``, ``arrears``, ``payment_held`` and the like.
         activated: Whether this session activated or woke the e-voucher.
+        claimed: Whether one person was looked for, not one among several.
+        relatives: For whom else the verified person may act.
     """
 
     state: SessionState
@@ -390,6 +408,8 @@ class SessionResult:
     region: str | None = None
     standing: tuple[str, ...] = ()
     activated: bool = False
+    claimed: bool = False
+    relatives: tuple[Relative, ...] = ()
 
     @property
     def basis(self) -> Basis | None:

@@ -10,7 +10,7 @@ from shualian.core.identifiers import InstitutionCode, PersonNo, TerminalId
 from shualian.face.calibration import OperatingPoint as ProvenPoint
 from shualian.face.model import Embedding, Quality
 from shualian.gallery.model import Candidate, Probe
-from shualian.verification.model import Identity, Relation, Standing
+from shualian.verification.model import Identity, Relation, Relative, Standing
 from shualian.verification.sessions.model import CaptureSession
 
 
@@ -109,6 +109,10 @@ class Relations(Protocol):
         Raises:
             Refused: When it is not.
         """
+        ...
+
+    def relatives(self, subject: PersonNo, *, at: datetime) -> Collection[Relative]:
+        """For whom a person may act, for the screen that asks."""
         ...
 
 

@@ -46,10 +46,12 @@ from shualian.verification.model import (
     SessionResult,
     SessionState,
     UnknownReason,
+    VerifiedPerson,
     VoucherStanding,
     check_text,
     digest,
 )
+from shualian.verification.pauses.model import paused_claim
 from shualian.verification.ports import (
     Aftermath,
     Captured,
@@ -62,6 +64,7 @@ from shualian.verification.ports import (
     Pins,
     Relations,
 )
+from shualian.verification.proofs.model import may_confirm
 from shualian.verification.proofs.service import Proofs
 from shualian.verification.registry.model import REFUSAL_OF
 from shualian.verification.registry.ports import PoliceRegistry
@@ -75,6 +78,7 @@ from shualian.verification.requirements.model import (
     standing_codes,
 )
 from shualian.verification.sessions.model import (
+    SEARCHES,
     CaptureSession,
     Finding,
     OpenedSession,
@@ -131,6 +135,7 @@ class Verification:
         self._mode = mode
         self._people = people
         self._pauses = pauses
+        self._relations = relations
         self._aftermath = aftermath
         self._identification = Identification(
             clock=clock,
@@ -192,7 +197,7 @@ class Verification:
         given = tuple(Consent(each, notice_version, now) for each in sorted(set(consents)))
         check_consents(given)
         sought = self._identification.sought(look_for, terminal.terminal_id)
-        self._pauses.check(terminal_id=terminal.terminal_id, claimed=sought.claimed)
+        self._pauses.check(terminal_id=terminal.terminal_id, claimed=paused_claim(sought))
         session = CaptureSession(
             session_id=SessionId(new_identifier()),
             terminal_id=terminal.terminal_id,
@@ -320,8 +325,10 @@ class Verification:
             refused=session.refused_because,
             attempts_left=attempts_left(session, self._policy, now=now),
             activated=session.activated,
+            claimed=session.sought.by not in SEARCHES,
         )
-        if session.person is None or session.state is not SessionState.VERIFIED:
+        # Who it was is told while that person may still confirm; afterwards somebody else asks.
+        if session.person is None or not may_confirm(session, policy=self._policy, now=now):
             return told
         identity = self._people.identity(session.person.subject)
         standing = self._people.standing(session.person.subject, now=now)
@@ -332,6 +339,7 @@ class Verification:
             masked_id_number=identity.id_number.masked,
             region=identity.region,
             standing=standing_codes(standing, now=now),
+            relatives=tuple(self._relations.relatives(session.person.subject, at=now)),
         )
 
     def issue_proof(
@@ -469,19 +477,19 @@ class Verification:
                 amount_max_fen=amount_max_fen,
                 terminal_class=terminal.terminal_class,
                 sought_by=sought.by,
-                voucher=self._voucher(sought),
+                voucher=self._voucher(sought, scene),
                 failures=self._database.read(
                     lambda connection: store.refused_since(connection, terminal.terminal_id, since)
                 ),
             )
         )
 
-    def _voucher(self, sought: Sought) -> VoucherStanding | None:
+    def _voucher(self, sought: Sought, scene: Scene) -> VoucherStanding | None:
         if sought.claimed is None:
             return None
         standing = self._people.standing(sought.claimed, now=self._clock.now())
         if sought.by in _TOLD_EARLY:
-            check_not_barred(standing)
+            check_not_barred(standing, scene=scene)
         return standing.voucher
 
     def _sought(self, session_id: SessionId, nonce: str, look_for: LookFor | None) -> Sought:
@@ -492,7 +500,7 @@ class Verification:
             sought = self._identification.sought_now(session.sought, session.terminal_id)
         else:
             sought = self._identification.sought(look_for, session.terminal_id)
-        self._pauses.check(terminal_id=session.terminal_id, claimed=sought.claimed)
+        self._pauses.check(terminal_id=session.terminal_id, claimed=paused_claim(sought))
         return sought
 
     def _tell_failure(self, session: CaptureSession, finding: Finding) -> None:
@@ -505,9 +513,8 @@ class Verification:
         person = session.person
         claimed = session.sought.claimed
         self._pauses.succeeded(terminal_id=session.terminal_id, claimed=claimed)
-        agreed = session.agreed(ConsentPurpose.TEMPLATE)
         enrols = person is not None and may_enrol(
-            person, sought_by=session.sought.by, agreed=agreed
+            person, sought_by=session.sought.by, agreed=self._keeps_template(session, person)
         )
         try:
             activated = self._aftermath.verified(session, enrolment if enrols else None)
@@ -522,6 +529,12 @@ class Verification:
         return self._change_session(
             session.session_id, lambda found: replace(found, activated=True)
         )
+
+    def _keeps_template(self, session: CaptureSession, person: VerifiedPerson) -> bool:
+        """Agreed to now, or earlier: then an enrolment that a crash cut short is completed."""
+        if session.agreed(ConsentPurpose.TEMPLATE):
+            return True
+        return self._people.standing(person.subject, now=self._clock.now()).template_consent
 
     def _session(self, session_id: SessionId) -> CaptureSession:
         return self._database.read(lambda connection: store.get_session(connection, session_id))

@@ -40,7 +40,7 @@ def test_a_receipt_lists_every_store_also_where_nothing_was_found(world: FaceWor
         (StoreName.SEARCH_INDEX, 1, 1),
         (StoreName.TEMPLATE_REGISTER, 1, 1),
         (StoreName.WAITING_ENROLMENTS, 0, 0),
-        (StoreName.CAPTURE_MEMORY, 2, 2),
+        (StoreName.EXPECTATIONS, 2, 2),
     ]
     assert world.left() == 0
 
@@ -110,7 +110,7 @@ def test_an_erasure_that_broke_off_is_finished_at_the_next_start_and_loses_no_co
 
     found = {each.name: (each.found, each.deleted) for each in receipt.stores}
     assert found[StoreName.GALLERY_RECORDS] == (1, 1)
-    assert found[StoreName.CAPTURE_MEMORY] == (2, 2)
+    assert found[StoreName.EXPECTATIONS] == (2, 2)
     assert world.consents.finish_open_withdrawals() == ()
     assert world.erasures.receipts_of(PERSON) == (receipt,)
 

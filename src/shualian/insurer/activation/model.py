@@ -75,13 +75,12 @@ def is_strong(person: VerifiedPerson) -> bool:
 
 
 def may_enrol(session: CaptureSession) -> bool:
-    """Whether a template of this session may be kept.
+    """Whether a template of this session may be kept, if it is agreed to.
 
-    It was agreed to, and the person was claimed by the whole number or a document: one who was
-    found by a search (1:N) could be somebody else, and then the gallery would stay wrong.
+    The person was claimed by the whole number or a document: one who was found by a search (1:N)
+    could be somebody else, and then the gallery would stay wrong.
     """
-    claimed = session.sought.by in {SoughtBy.NUMBER, SoughtBy.DOCUMENT}
-    return claimed and session.agreed(ConsentPurpose.TEMPLATE)
+    return session.sought.by in {SoughtBy.NUMBER, SoughtBy.DOCUMENT}
 
 
 def may_follow(before: VoucherState, person: VerifiedPerson) -> bool:

@@ -88,6 +88,33 @@ class Consents:
     ) -> tuple[ConsentPurpose, ...]:
         """Write down what was agreed to; gives what is new, and a repeat gives nothing.
 
+        See :meth:`give_inside`, which it runs in a transaction of its own.
+        """
+        return self._database.write(
+            self.give_inside(
+                psn_no,
+                purposes,
+                notice_version=notice_version,
+                at=at,
+                given_by=given_by,
+                channel=channel,
+            )
+        )
+
+    def give_inside(
+        self,
+        psn_no: PersonNo,
+        purposes: Collection[ConsentPurpose],
+        *,
+        notice_version: str,
+        at: datetime,
+        given_by: GivenBy,
+        channel: Channel,
+    ) -> Callable[[Connection], tuple[ConsentPurpose, ...]]:
+        """What writes an agreement down inside a transaction of the caller.
+
+        Reads what it needs first, in a transaction of its own.
+
         An adult's own comparison is agreed to in each capture session and not written here.
 
         Args:
@@ -126,7 +153,7 @@ class Consents:
             self._write(connection, act, given)
             return new
 
-        return self._database.write(work)
+        return work
 
     def withdraw(
         self, psn_no: PersonNo, purpose: ConsentPurpose, *, by: GivenBy, channel: Channel

@@ -27,9 +27,7 @@ class StoreName(StrEnum):
     SEARCH_INDEX = "search_index"
     TEMPLATE_REGISTER = "template_register"
     WAITING_ENROLMENTS = "waiting_enrolments"
-    CAPTURE_MEMORY = "capture_memory"
     EXPECTATIONS = "expectations"
-    CANDIDATE_CACHES = "candidate_caches"
 
 
 class ErasureReason(StrEnum):
@@ -47,9 +45,7 @@ STORE_WORDS: Mapping[StoreName, tuple[str, str]] = MappingProxyType(
         StoreName.SEARCH_INDEX: ("内存检索库", "Search index in memory"),
         StoreName.TEMPLATE_REGISTER: ("特征登记簿", "Register of templates"),
         StoreName.WAITING_ENROLMENTS: ("等待登记的特征", "Enrolments under way"),
-        StoreName.CAPTURE_MEMORY: ("正在刷脸的内存", "Captures in memory"),
         StoreName.EXPECTATIONS: ("今日候诊名单", "People expected today"),
-        StoreName.CANDIDATE_CACHES: ("常来人员名单", "Candidate lists"),
     }
 )
 REASON_WORDS: Mapping[ErasureReason, tuple[str, str]] = MappingProxyType(

@@ -56,7 +56,7 @@ from shualian.insurer.persons.model import PERSON_NOT_FOUND, Insured
 from shualian.terminals.model import Actor, InstitutionStaff, InsurerStaff, sees
 from shualian.trust.audit.model import Reference
 from shualian.trust.audit.service import record
-from shualian.verification.model import ConfirmedPerson, Relation
+from shualian.verification.model import ConfirmedPerson, Relation, Relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,13 @@ class FamilyBindings:
         held = self._database.read(lambda connection: store.of_holder(connection, psn_no))
         shown = [self._people.member(each, each.terms.relative, at) for each in held]
         return [each for each in shown if each.in_force]
+
+    def relatives(self, subject: PersonNo, *, at: datetime) -> list[Relative]:
+        """See :meth:`~shualian.verification.ports.Relations.relatives`."""
+        return [
+            Relative(each.psn_no, each.masked_name, each.kinship.value)
+            for each in self.members(subject, at)
+        ]
 
     def view(self, psn_no: PersonNo) -> FamilyView:
         """Everything that the person may know: both sides, and what waits for their own act."""

@@ -1,6 +1,6 @@
 """Use cases of templates: enrol, note a use, replace by two people, expire, tell, count."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -128,6 +128,10 @@ class Templates:
     def used(self, psn_no: PersonNo, at: datetime) -> None:
         """Note that a template decided, so that it is not deleted as unused."""
         self._database.write(lambda connection: store.use(connection, psn_no, at))
+
+    def with_template(self, people: Collection[PersonNo]) -> Collection[PersonNo]:
+        """Those of ``people`` whose template is kept, which takes a consent in force."""
+        return self._database.read(lambda connection: store.held_among(connection, people))
 
     def payment_held_until(self, psn_no: PersonNo) -> datetime | None:
         """Until when the face pays nothing, after a replacement; ``None``: it may."""

@@ -3,6 +3,7 @@
 The vectors are the gallery's; nothing here can be compared with a face.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,6 +51,7 @@ metadata = MetaData()
 
 _IDENTIFIER = String(30)
 _CODE = String(30)
+_PEOPLE_AT_ONCE = 500
 
 held_templates = Table(
     "held_template",
@@ -104,6 +106,17 @@ def held(connection: Connection, psn_no: PersonNo) -> HeldTemplate | None:
     query = select(held_templates).where(held_templates.c.psn_no == psn_no)
     row = connection.execute(query).one_or_none()
     return None if row is None else _held(row)
+
+
+def held_among(connection: Connection, people: Collection[PersonNo]) -> frozenset[PersonNo]:
+    """Those of ``people`` who have a template."""
+    found: set[PersonNo] = set()
+    asked = sorted(people)
+    for start in range(0, len(asked), _PEOPLE_AT_ONCE):
+        some = asked[start : start + _PEOPLE_AT_ONCE]
+        query = select(held_templates.c.psn_no).where(held_templates.c.psn_no.in_(some))
+        found.update(PersonNo(each) for each in connection.scalars(query))
+    return frozenset(found)
 
 
 def held_after(connection: Connection, after: str, count: int) -> list[HeldTemplate]:

@@ -41,6 +41,7 @@ from shualian.verification.model import (
     LastDigits,
     LookFor,
     Relation,
+    Relative,
     Scene,
     SessionResult,
     SessionState,
@@ -516,6 +517,21 @@ class CertaintyBody(Wire):
         )
 
 
+class RelativeBody(Wire):
+    """For whom else the person may act: the screen "今天给谁办？"."""
+
+    psn_no: str
+    masked_name: str
+    kinship: str
+
+    @classmethod
+    def made(cls, relative: Relative) -> Self:
+        """The relative on the wire."""
+        return cls(
+            psn_no=relative.subject, masked_name=relative.masked_name, kinship=relative.kinship
+        )
+
+
 class ResultBody(Wire):
     """How a session stands; may be read again after a lost connection.
 
@@ -532,6 +548,7 @@ class ResultBody(Wire):
     registry: RegistryVerdict | None
     standing: list[str]
     activated: bool
+    relatives: list[RelativeBody]
 
     @classmethod
     def made(cls, result: SessionResult) -> Self:
@@ -547,6 +564,7 @@ class ResultBody(Wire):
             registry=result.registry,
             standing=list(result.standing),
             activated=result.activated,
+            relatives=[RelativeBody.made(each) for each in result.relatives],
         )
 
 
@@ -565,7 +583,9 @@ def result_message(result: SessionResult) -> ResultMessage:
     """The answer to an attempt that was made."""
     told = None
     if result.unknown is not None:
-        told = of_unknown(result.unknown, attempts_left=result.attempts_left).code
+        told = of_unknown(
+            result.unknown, attempts_left=result.attempts_left, claimed=result.claimed
+        ).code
     body = ResultBody.made(result).model_dump()
     return ResultMessage(**body, told=told, may_go_on=may_go_on(result))
 

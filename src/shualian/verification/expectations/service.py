@@ -110,6 +110,14 @@ class ExpectedPeople:
         call = self._database.read(lambda connection: store.call_at(connection, terminal_id))
         return call.subject if call is not None and call.holds(now) else None
 
+    def entries_of(self, psn_no: PersonNo) -> int:
+        """How many entries of a person there are: days expected and calls."""
+        return self._database.read(lambda connection: store.count_of(connection, psn_no))
+
+    def forget_person(self, psn_no: PersonNo) -> int:
+        """Forget a person everywhere, whatever they were expected for; how many entries."""
+        return self._database.write(lambda connection: store.remove_person(connection, psn_no))
+
     def end_call(self, terminal_id: TerminalId, institution: InstitutionCode) -> None:
         """Disarm a terminal; of another institution nothing happens."""
         self._database.write(

@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Table,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -136,6 +137,23 @@ def remove_call(
     """End the call of this institution at a terminal, if there is one."""
     connection.execute(
         delete(calls).where(calls.c.terminal_id == terminal_id, calls.c.institution == institution)
+    )
+
+
+def count_of(connection: Connection, psn_no: PersonNo) -> int:
+    """How many rows speak of a person."""
+    rows = (
+        connection.scalar(select(func.count()).select_from(table).where(table.c.psn_no == psn_no))
+        for table in (expected, calls)
+    )
+    return sum(each or 0 for each in rows)
+
+
+def remove_person(connection: Connection, psn_no: PersonNo) -> int:
+    """Delete every row that speaks of a person; how many rows."""
+    return sum(
+        connection.execute(delete(table).where(table.c.psn_no == psn_no)).rowcount
+        for table in (expected, calls)
     )
 
 

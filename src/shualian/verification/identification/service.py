@@ -48,6 +48,7 @@ from shualian.verification.requirements.model import (
     registry_asked,
 )
 from shualian.verification.sessions.model import (
+    SEARCHES,
     CaptureSession,
     Finding,
     Found,
@@ -64,7 +65,6 @@ _FACTORS = {
     SoughtBy.NUMBER: frozenset({Factor.FACE, Factor.DIGITS}),
     SoughtBy.DOCUMENT: frozenset({Factor.FACE, Factor.DOCUMENT}),
 }
-_SEARCHES = frozenset({SoughtBy.EXPECTED, SoughtBy.DIGITS})
 _WHOLE_NUMBER = frozenset({SoughtBy.NUMBER, SoughtBy.DOCUMENT})
 
 
@@ -162,7 +162,7 @@ class Identification:
         for point in (self._identification, self._verification):
             if captured.probe.path_id != point.path_id:
                 raise Refused(PATH_DIFFERS, found=captured.probe.path_id, expected=point.path_id)
-        if sought.by in _SEARCHES:
+        if sought.by in SEARCHES:
             return self._searched(captured, self._among(session, sought))
         return self._compared_with_claimed(captured, sought)
 
@@ -225,7 +225,7 @@ class Identification:
         verdict = self._asked(captured, session, subject, by_template=by_template)
         check_registry(verdict, standing, by_template=by_template)
         # After everything that proves the person: a stranger does not learn how it stands.
-        check_not_barred(standing)
+        check_not_barred(standing, scene=session.scene)
         return Found(
             subject=subject,
             score=matched.score if isinstance(matched, Candidate) else None,
@@ -236,7 +236,7 @@ class Identification:
         )
 
     def _point(self, sought: Sought) -> OperatingPoint:
-        return self._identification if sought.by in _SEARCHES else self._verification
+        return self._identification if sought.by in SEARCHES else self._verification
 
     def _asked(
         self, captured: Captured, session: CaptureSession, subject: PersonNo, *, by_template: bool

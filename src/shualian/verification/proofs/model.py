@@ -227,6 +227,13 @@ def confirm(
     )
 
 
+def may_confirm(session: CaptureSession, *, policy: Policy, now: datetime) -> bool:
+    """Whether the verified person of a session may be taken to stand there still."""
+    if session.state is not SessionState.VERIFIED or session.decided_at is None:
+        return False
+    return now - session.decided_at <= policy.confirm_within
+
+
 def confirming_person(
     session: CaptureSession, *, terminal_id: TerminalId, policy: Policy, now: datetime
 ) -> VerifiedPerson:

@@ -210,7 +210,7 @@ class Proofs:
         person = confirming_person(session, terminal_id=terminal_id, policy=self._policy, now=now)
         standing = self._people.standing(person.subject, now=now)
         # It may have been frozen since, or the activation failed.
-        check_active(standing)
+        check_active(standing, scene=session.scene)
         joined = _NO_PIN if pin is None else frozenset({Factor.PIN})
         asked = Confirmation(intent, terminal_id, standing, joined, now)
         # Everything else first, so that a wrong amount costs nobody a try at the PIN.
@@ -234,7 +234,8 @@ class Proofs:
             subject=subject, beneficiary=intent.beneficiary, relation=intent.relation, at=now
         )
         # A frozen voucher is frozen for whoever acts for its owner, too.
-        check_not_barred(self._people.standing(intent.beneficiary, now=now))
+        beneficiary = self._people.standing(intent.beneficiary, now=now)
+        check_not_barred(beneficiary, scene=intent.scene)
 
     def _redeem_checked(
         self,

@@ -124,13 +124,16 @@ def check_registry(
         raise Refused(REGISTRY_UNAVAILABLE)
 
 
-def check_not_barred(standing: Standing) -> None:
+def check_not_barred(standing: Standing, *, scene: Scene) -> None:
     """Check that the voucher is neither frozen nor closed, and that a guardian agreed for a child.
+
+    For a person's own matters with the insurer a frozen or closed voucher is no bar: they come to
+    unfreeze it, or to withdraw a consent.
 
     Raises:
         Refused: ``verification.voucher_frozen``, ``voucher_closed``, ``guardian_missing``.
     """
-    if standing.voucher in _REFUSED_STANDING:
+    if scene is not Scene.INSURED_SERVICES and standing.voucher in _REFUSED_STANDING:
         raise Refused(_REFUSED_STANDING[standing.voucher])
     if standing.guardian_missing:
         raise Refused(GUARDIAN_MISSING)
@@ -152,14 +155,15 @@ def check_may_wake(standing: Standing, *, sought_by: SoughtBy, active: bool) -> 
         raise Refused(ACTIVE_NEEDED)
 
 
-def check_active(standing: Standing) -> None:
-    """Check that a voucher is in use now.
+def check_active(standing: Standing, *, scene: Scene) -> None:
+    """Check that a voucher is in use now, or that the scene does not need it.
 
     Raises:
         Refused: As :func:`check_not_barred`, or ``verification.voucher_not_activated``.
     """
-    check_not_barred(standing)
-    if standing.voucher is not VoucherStanding.ACTIVE:
+    check_not_barred(standing, scene=scene)
+    barred = standing.voucher in _REFUSED_STANDING
+    if not barred and standing.voucher is not VoucherStanding.ACTIVE:
         raise Refused(VOUCHER_NOT_ACTIVATED)
 
 

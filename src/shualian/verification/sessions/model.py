@@ -61,6 +61,9 @@ class SoughtBy(StrEnum):
     DOCUMENT = "document"
 
 
+SEARCHES = frozenset({SoughtBy.EXPECTED, SoughtBy.DIGITS})
+"""Ways that look among several people (1:N)."""
+
 NAMED_BY: dict[SoughtBy, Factor] = {
     SoughtBy.NUMBER: Factor.DIGITS,
     SoughtBy.DOCUMENT: Factor.DOCUMENT,

@@ -1,0 +1,199 @@
+"""Between the halves: a hospital's port ``InsurerPlatform`` over an insurer in the same process."""
+
+from dataclasses import fields
+from decimal import Decimal
+
+from shualian.assembly.insurer_side import InsurerSide
+from shualian.core.clock import Clock
+from shualian.core.identifiers import PersonNo
+from shualian.core.refusals import Refused
+from shualian.hospital import model as at_hospital
+from shualian.insurer.benefits.model import WHOLE, LineSplit, Settlement
+from shualian.insurer.benefits.wording import render_trace
+from shualian.insurer.persons.model import InsuranceStatus
+from shualian.insurer.settlement import model as at_insurer
+from shualian.verification.model import PROOF_OTHER_SUBJECT
+
+
+class LocalInsurerPlatform:
+    """The insurer's platform for a hospital in the same process: no wire, the same messages."""
+
+    def __init__(self, insurer: InsurerSide, clock: Clock) -> None:
+        self._insurer = insurer
+        self._clock = clock
+
+    def person_information(self, query: at_hospital.PersonQuery) -> at_hospital.InsuredPerson:
+        """1101, answered to who holds a proof of that person."""
+        proof = self._insurer.verification.check(
+            query.evidence.auth_no, expected_institution=query.fixmedins_code
+        )
+        if proof.subject != query.psn_no:
+            raise Refused(PROOF_OTHER_SUBJECT)
+        person = self._insurer.insured.persons.get(query.psn_no)
+        return at_hospital.InsuredPerson(
+            psn_no=person.psn_no,
+            psn_name=person.name,
+            certno=person.id_number,
+            insuinfo=tuple(
+                at_hospital.Insurance(
+                    insutype=insurance.insutype,
+                    psn_type=insurance.psn_type,
+                    insuplc_admdvs=insurance.insuplc_admdvs,
+                    in_force=insurance.psn_insu_stas is InsuranceStatus.INSURED,
+                )
+                for insurance in person.insurances
+            ),
+        )
+
+    def open_visit(self, opening: at_hospital.VisitOpening) -> at_hospital.OpenedVisit:
+        """2201; a repeat is known by the hospital's own number of the visit."""
+        visit = self._insurer.settlements.open_visit(
+            institution=opening.fixmedins_code,
+            registration=at_insurer.Registration(
+                psn_no=opening.psn_no,
+                insutype=opening.insutype,
+                begntime=opening.begntime,
+                mdtrt_cert_type=opening.certificate.mdtrt_cert_type.value,
+                ipt_otp_no=opening.ipt_otp_no,
+                atddr_no=opening.atddr_no,
+                dept_code=opening.dept_code,
+                caty=opening.caty,
+            ),
+            evidence=_evidence(opening.evidence, opening.psn_no),
+        )
+        return at_hospital.OpenedVisit(visit.mdtrt_id, opening.psn_no, opening.ipt_otp_no)
+
+    def upload_charge_items(
+        self, upload: at_hospital.ChargeUpload
+    ) -> tuple[at_hospital.FeeSplit, ...]:
+        """2204."""
+        splits = self._insurer.settlements.upload_charge_items(
+            institution=upload.fixmedins_code,
+            mdtrt_id=upload.mdtrt_id,
+            psn_no=upload.psn_no,
+            items=[_charge_item(detail, upload.chrg_bchno) for detail in upload.feedetail],
+        )
+        return tuple(_fee_split(split) for split in splits)
+
+    def pre_settle(self, request: at_hospital.SettlementRequest) -> at_hospital.SettlementAnswer:
+        """2206."""
+        settlement = self._insurer.settlements.pre_settle(
+            institution=request.fixmedins_code, bill=_bill(request)
+        )
+        return at_hospital.SettlementAnswer(
+            setl_id=None,
+            setl_time=self._clock.now(),
+            amounts=_amounts(settlement),
+            setldetail=_details(settlement),
+            reasons=_reasons(settlement),
+        )
+
+    def settle(self, command: at_hospital.SettlementCommand) -> at_hospital.SettlementAnswer:
+        """2207."""
+        confirmed = command.confirmed
+        record = self._insurer.settlements.settle(
+            institution=command.request.fixmedins_code,
+            command_id=command.command_id,
+            bill=_bill(command.request),
+            confirmed=at_insurer.Confirmed(
+                fulamt_ownpay_amt=confirmed.fulamt_ownpay_amt,
+                overlmt_selfpay=confirmed.overlmt_selfpay,
+                preselfpay_amt=confirmed.preselfpay_amt,
+                inscp_scp_amt=confirmed.inscp_scp_amt,
+                fund_pay_sumamt=confirmed.fund_pay_sumamt,
+                acct_pay=confirmed.acct_pay,
+                psn_cash_pay=confirmed.psn_cash_pay,
+            ),
+            evidence=_evidence(command.evidence, command.request.psn_no),
+        )
+        return at_hospital.SettlementAnswer(
+            setl_id=record.setl_id,
+            setl_time=record.setl_time,
+            amounts=_amounts(record.settlement),
+            setldetail=_details(record.settlement),
+            reasons=_reasons(record.settlement),
+        )
+
+
+def _evidence(evidence: at_hospital.FaceEvidence, subject: PersonNo) -> at_insurer.FaceEvidence:
+    return at_insurer.FaceEvidence(
+        auth_no=evidence.auth_no,
+        intent_id=evidence.intent_id,
+        terminal_id=evidence.terminal_id,
+        scene=evidence.scene,
+        subject=subject,
+    )
+
+
+def _charge_item(detail: at_hospital.FeeDetail, chrg_bchno: str) -> at_insurer.ChargeItem:
+    return at_insurer.ChargeItem(
+        feedetl_sn=detail.feedetl_sn,
+        chrg_bchno=chrg_bchno,
+        fee_ocur_time=detail.fee_ocur_time,
+        med_list_codg=detail.med_list_codg,
+        medins_list_codg=detail.medins_list_codg,
+        det_item_fee_sumamt=detail.det_item_fee_sumamt,
+        cnt=detail.cnt,
+        pric=detail.pric,
+        bilg_dept_codg=detail.bilg_dept_codg,
+        bilg_dr_codg=detail.bilg_dr_codg,
+    )
+
+
+def _fee_split(split: LineSplit) -> at_hospital.FeeSplit:
+    item = split.item
+    return at_hospital.FeeSplit(
+        feedetl_sn=item.feedetl_sn,
+        det_item_fee_sumamt=item.det_item_fee_sumamt,
+        fulamt_ownpay_amt=split.fulamt_ownpay_amt,
+        overlmt_amt=split.overlmt_amt,
+        preselfpay_amt=split.preselfpay_amt,
+        inscp_scp_amt=split.inscp_scp_amt,
+        chrgitm_lv=item.chrgitm_lv.value,
+        med_chrgitm_type=item.med_chrgitm_type,
+        selfpay_prop=Decimal(item.selfpay_prop) / WHOLE,
+        pric_uplmt_amt=item.pric_uplmt_amt,
+    )
+
+
+def _bill(request: at_hospital.SettlementRequest) -> at_insurer.Bill:
+    return at_insurer.Bill(
+        mdtrt_id=request.mdtrt_id,
+        psn_no=request.psn_no,
+        insutype=request.insutype,
+        chrg_bchno=request.chrg_bchno,
+        med_type=request.med_type,
+        acct_used=request.acct_used_flag,
+        medfee_sumamt=request.medfee_sumamt,
+    )
+
+
+def _amounts(settlement: Settlement) -> at_hospital.Amounts:
+    names = [field.name for field in fields(at_hospital.Amounts)]
+    return at_hospital.Amounts(**{name: getattr(settlement.amounts, name) for name in names})
+
+
+def _details(settlement: Settlement) -> tuple[at_hospital.FundDetail, ...]:
+    return tuple(at_hospital.FundDetail(*detail) for detail in settlement.details)
+
+
+def _reasons(settlement: Settlement) -> tuple[at_hospital.Reason, ...]:
+    sentences = zip(
+        settlement.trace,
+        render_trace(settlement, "zh"),
+        render_trace(settlement, "en"),
+        strict=True,
+    )
+    return tuple(
+        at_hospital.Reason(
+            rule=step.rule.value,
+            clause=step.clause,
+            subject=step.subject,
+            before=step.before,
+            after=step.after,
+            facts=step.facts,
+            zh=zh,
+            en=en,
+        )
+        for step, zh, en in sentences
+    )

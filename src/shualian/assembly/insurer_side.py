@@ -1,0 +1,250 @@
+"""The insurer's half of the house: everything about faces, and the insurer's money."""
+
+from dataclasses import dataclass
+
+from shualian.assembly.foundations import (
+    FRESHNESS,
+    REFUSED_REQUESTS,
+    REGISTRY_QUESTIONS,
+    audit_of,
+    keys_in,
+    nonces_for,
+    sqlite_url,
+    staff_of,
+    terminal_networks,
+)
+from shualian.assembly.insured import InstitutionNames, InsuredServices, insured_services
+from shualian.core.clock import Clock
+from shualian.core.database import Database, open_database
+from shualian.core.mode import Mode, Side
+from shualian.core.money import Fen
+from shualian.core.refusals import Refused
+from shualian.core.settings import Settings
+from shualian.face.calibration import Calibration, load_calibration
+from shualian.face.engine import FaceEngine, load_engine
+from shualian.gallery.model import TEMPLATE_UNREADABLE, EmbeddingPath, Rebuilt
+from shualian.gallery.service import Gallery
+from shualian.gateway.police_registry.service import (
+    NoRegistry,
+    PoliceRegistryClient,
+    open_police_registry,
+)
+from shualian.insurer.benefits.store import (
+    load_catalogues,
+    load_policies,
+    packaged_catalogues,
+    packaged_policies,
+)
+from shualian.insurer.funds.service import Funds
+from shualian.insurer.institutions.service import Institutions
+from shualian.insurer.notices.model import check_notice, running_facts
+from shualian.insurer.settlement.service import Settlements
+from shualian.staff.service import StaffServices
+from shualian.terminals.service import TerminalServices, terminal_services
+from shualian.trust.audit.service import AuditChain
+from shualian.trust.keys import KeyProvider
+from shualian.trust.sealing import DerivedSecrets, Sealer
+from shualian.verification.captures.service import Captures
+from shualian.verification.emergency.service import EmergencySearch
+from shualian.verification.model import Policy
+from shualian.verification.pauses.service import FacePauses
+from shualian.verification.service import Verification
+
+TEMPLATES_PER_PERSON = 1
+"""Templates that enrolment keeps of a person; the candidate limit counts with it."""
+
+_INSURED_GALLERY = "insured"
+_INSURER_CHAIN = "insurer"
+_PROTECTION_PURPOSE = "gallery.insured.protection"
+
+
+@dataclass(frozen=True, slots=True)
+class InsurerSide:
+    """Everything about faces and about the insurer's money, over one database."""
+
+    settings: Settings
+    mode: Mode
+    clock: Clock
+    database: Database
+    engine: FaceEngine
+    calibration: Calibration
+    gallery: Gallery
+    insured: InsuredServices
+    verification: Verification
+    captures: Captures
+    emergency: EmergencySearch
+    pauses: FacePauses
+    registry: PoliceRegistryClient | NoRegistry
+    institutions: Institutions
+    institution_names: InstitutionNames
+    funds: Funds
+    settlements: Settlements
+    terminals: TerminalServices
+    staff: StaffServices
+    audit: AuditChain
+
+    def check_notice(self) -> None:
+        """Refuse to face people otherwise than the notice says; ask before anybody is served.
+
+        Raises:
+            Refused: ``insurer.notice_differs``.
+        """
+        running = running_facts(
+            self.settings, frames_stored=False, templates_kept=True, payment_consent=True
+        )
+        check_notice(self.insured.notices.current, running)
+
+    def keep_house(self) -> None:
+        """What is due now and then: forget what is over, delete what nobody used."""
+        self.insured.expectations.purge()
+        self.pauses.purge()
+        self.emergency.purge()
+        self.insured.family.forget_proposals()
+        self.insured.templates.expire(self.clock.now())
+
+    def close(self) -> None:
+        """Finish and close the database."""
+        self.registry.close()
+        self.database.close()
+
+
+def open_insurer_side(settings: Settings, *, mode: Mode, clock: Clock) -> InsurerSide:
+    """Open the insurer's half of the house.
+
+    Raises:
+        Refused: When weights, calibration, keys, notices or the database are not as they must be,
+            or the settings ask for an error rate that is not proven.
+    """
+    engine = load_engine(settings)
+    calibration = load_calibration(engine.path)
+    path = EmbeddingPath(engine.path_id, engine.dimension)
+    url = settings.insurer_database_url or sqlite_url(settings.data_dir / "insurer.sqlite")
+    database = open_database(url, side=Side.INSURER, mode=mode)
+    keys = keys_in(settings.data_dir / "insurer-keys", mode)
+    sealer = Sealer(keys)
+    gallery = Gallery(
+        _INSURED_GALLERY,
+        [path],
+        database=database,
+        keys=DerivedSecrets(keys, _PROTECTION_PURPOSE, b"protection"),
+        sealer=sealer,
+        clock=clock,
+    )
+    _check_readable(gallery.rebuild())
+    insured = insured_services(
+        settings,
+        database=database,
+        clock=clock,
+        sealer=sealer,
+        mode=mode,
+        gallery=gallery,
+        path=path,
+    )
+    insured.finish_interrupted()
+    terminals = terminal_services(
+        database=database,
+        clock=clock,
+        hasher=sealer,
+        nonces=nonces_for(database, clock),
+        counter=REFUSED_REQUESTS,
+        mode=mode,
+        networks=terminal_networks(settings),
+        limits=FRESHNESS,
+    )
+    pauses = FacePauses(database=database, clock=clock)
+    registry = _registry(settings, keys, mode=mode, clock=clock)
+    verification = Verification(
+        database=database,
+        clock=clock,
+        gallery=gallery,
+        error_rates=calibration,
+        policy=_policy(settings),
+        mode=mode,
+        people=insured.desk,
+        expectations=insured.expectations,
+        pins=insured.pins,
+        relations=insured.family,
+        pauses=pauses,
+        registry=registry,
+        aftermath=insured.activation,
+        registry_check=settings.registry_check,
+        degraded_max_fen=Fen(settings.registry_degraded_max_fen),
+    )
+    institutions = Institutions(database=database)
+    return InsurerSide(
+        settings=settings,
+        mode=mode,
+        clock=clock,
+        database=database,
+        engine=engine,
+        calibration=calibration,
+        gallery=gallery,
+        insured=insured,
+        verification=verification,
+        captures=Captures(
+            sessions=verification,
+            engine=engine,
+            error_rates=calibration.proven_attack_detection(),
+            messages=terminals.requests,
+            health=terminals.heartbeats,
+            counter=REFUSED_REQUESTS,
+            clock=clock,
+        ),
+        emergency=EmergencySearch(
+            database=database,
+            clock=clock,
+            engine=engine,
+            gallery=gallery,
+            error_rates=calibration,
+            fmr=settings.identification_fmr,
+            people=insured.desk,
+            sealer=sealer,
+            per_day_max=settings.emergency_searches_max,
+        ),
+        pauses=pauses,
+        registry=registry,
+        institutions=institutions,
+        institution_names=InstitutionNames(institutions),
+        funds=Funds(database=database, clock=clock),
+        settlements=Settlements(
+            database=database,
+            clock=clock,
+            policies=load_policies(packaged_policies()),
+            catalogues=load_catalogues(packaged_catalogues()),
+            proofs=verification,
+            sealer=sealer,
+        ),
+        terminals=terminals,
+        staff=staff_of(settings, database, sealer, clock),
+        audit=audit_of(_INSURER_CHAIN, settings, database, keys, clock),
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        fpir_max=settings.identification_fpir_max,
+        identification_fmr=settings.identification_fmr,
+        verification_fmr=settings.verification_fmr,
+        margin=settings.identification_margin,
+        templates_per_person_max=TEMPLATES_PER_PERSON,
+    )
+
+
+def _registry(
+    settings: Settings, keys: KeyProvider, *, mode: Mode, clock: Clock
+) -> PoliceRegistryClient | NoRegistry:
+    return open_police_registry(
+        origin=settings.registry_url,
+        public_key=settings.registry_public_key,
+        keys=keys,
+        first_use_file=settings.data_dir / "police-registry.pub",
+        clock=clock,
+        mode=mode,
+        counter=REGISTRY_QUESTIONS,
+    )
+
+
+def _check_readable(rebuilt: Rebuilt) -> None:
+    """A few unreadable templates are altered records; all of them is a wrong folder of keys."""
+    if rebuilt.unreadable and not rebuilt.templates:
+        raise Refused(TEMPLATE_UNREADABLE, templates=len(rebuilt.unreadable))

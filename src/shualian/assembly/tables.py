@@ -1,0 +1,64 @@
+"""Every table of each database, as the migrations must make them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import MetaData
+
+from shualian.gallery import store as gallery_store
+from shualian.hospital.cashier import store as cashier_store
+from shualian.hospital.encounters import store as encounter_store
+from shualian.hospital.orders import store as order_store
+from shualian.hospital.payments import store as payment_store
+from shualian.hospital.records import store as record_store
+from shualian.insurer.activation import store as activation_store
+from shualian.insurer.channels import store as channel_store
+from shualian.insurer.consents import store as consent_store
+from shualian.insurer.erasures import store as erasure_store
+from shualian.insurer.family import store as family_store
+from shualian.insurer.funds import store as fund_store
+from shualian.insurer.institutions import store as institution_store
+from shualian.insurer.persons import store as person_store
+from shualian.insurer.settlement import store as settlement_store
+from shualian.insurer.templates import store as template_store
+from shualian.insurer.vouchers import store as voucher_store
+from shualian.staff import store as staff_store
+from shualian.terminals import store as terminal_store
+from shualian.trust.audit import store as audit_store
+from shualian.verification import store as verification_store
+from shualian.verification.emergency import store as emergency_store
+from shualian.verification.expectations import store as expectation_store
+from shualian.verification.pauses import store as pause_store
+
+INSURER_TABLES: Sequence[MetaData] = (
+    person_store.metadata,
+    voucher_store.metadata,
+    channel_store.metadata,
+    activation_store.metadata,
+    consent_store.metadata,
+    template_store.metadata,
+    erasure_store.metadata,
+    family_store.metadata,
+    institution_store.metadata,
+    fund_store.metadata,
+    settlement_store.metadata,
+    gallery_store.metadata,
+    verification_store.metadata,
+    pause_store.metadata,
+    expectation_store.metadata,
+    emergency_store.metadata,
+    terminal_store.metadata,
+    staff_store.metadata,
+    audit_store.metadata,
+)
+"""Every table of an insurer's database."""
+
+HOSPITAL_TABLES: Sequence[MetaData] = (
+    record_store.metadata,
+    encounter_store.metadata,
+    order_store.metadata,
+    payment_store.metadata,
+    cashier_store.metadata,
+    staff_store.metadata,
+    audit_store.metadata,
+)
+"""Every table of a hospital's database."""
