@@ -25,6 +25,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "SHUALIAN_DATA_DIR": str(tmp_path / "data"),
         "SHUALIAN_TERMINAL_ORIGIN": f"http://localhost:{_free_port()}",
         "SHUALIAN_STAFF_ORIGIN": f"http://localhost:{_free_port()}",
+        "SHUALIAN_CHANNEL_ORIGIN": f"http://localhost:{_free_port()}",
+        "SHUALIAN_REGISTRY_STAND_IN_PORT": "0",
     }
 
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,10 +13,14 @@ import httpx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from shualian.assembly import HospitalSide, InsurerSide
+from shualian.assembly import INSURER_TABLES, HospitalSide, InsurerSide
+from shualian.assembly.insurer_side import assemble_insurer
 from shualian.core.database import SqliteDatabase
 from shualian.core.mode import Mode
 from shualian.core.settings import Settings
+from shualian.face.calibration import Calibration, OperatingPoint
+from shualian.face.engine import FaceEngine
+from shualian.face.liveness.decision import AttackDetectionErrorRates
 from shualian.sandbox.authenticator import ORIGIN as STAFF_ORIGIN
 from shualian.staff.model import INSURER, Caller
 from shualian.terminals.agent.model import ClaimBody, sign_request
@@ -29,15 +33,43 @@ from staff.house import House as StaffHouse
 from staff.house import Ward
 from terminals.district import ADDRESS, ORIGIN, Device, District
 
-SETTINGS = Settings(terminal_origin=ORIGIN, staff_origin=STAFF_ORIGIN)
+SETTINGS = Settings(
+    terminal_origin=ORIGIN, staff_origin=STAFF_ORIGIN, registry_url="http://localhost:1"
+)
 SCENE = "01101"
 JSON = {"content-type": "application/json"}
+
+
+class Blind:
+    """An engine that is asked for nothing: no test here sends a frame."""
+
+    path_id = "0123456789abcdef"
+    dimension = 8
+
+
+class Guess:
+    """A calibration whose thresholds no test here uses."""
+
+    def at(self, fmr: float, *, population: str | None) -> OperatingPoint:
+        return OperatingPoint(
+            fmr=fmr,
+            fmr_upper95=fmr,
+            fnmr=0.03,
+            threshold=0.5,
+            path_id=Blind.path_id,
+            data="an imaginary calibration",
+            proven_for_population=population is not None,
+        )
+
+    def proven_attack_detection(self) -> AttackDetectionErrorRates:
+        return AttackDetectionErrorRates({"print": 0.5}, 0.1, {"print": 2}, 2, ("print",), 5)
 
 
 class Listeners:
     """Both listeners; terminals and clock as in the tests of terminals."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.insurer_database = SqliteDatabase(f"sqlite:///{folder}/insurer.db")
         self.hospital_database = SqliteDatabase(f"sqlite:///{folder}/hospital.db")
         self.district = District(self.insurer_database)
@@ -45,19 +77,29 @@ class Listeners:
         self.office = StaffHouse(self.insurer_database, folder / "insurer-keys")
         self.ward = Ward(self.hospital_database, folder / "hospital-keys")
         self.ward.clock.set(self.office.clock.now())
-        self.side = cast("InsurerSide", self._side())
+        self.side = self._side()
         hospital = cast("HospitalSide", SimpleNamespace(staff=self.ward.services))
         self.terminal: FastAPI = build_terminal_listener(self.side, SETTINGS)
         self.staff: FastAPI = build_staff_listener(self.side, SETTINGS, hospital=hospital)
 
-    def _side(self) -> SimpleNamespace:
+    def _side(self) -> InsurerSide:
         services = TerminalServices(
             register=self.district.register,
             enrolments=self.district.enrolments,
             requests=self.district.requests,
             heartbeats=self.district.heartbeats,
         )
-        return SimpleNamespace(mode=Mode.SANDBOX, terminals=services, staff=self.office.services)
+        for tables in INSURER_TABLES:
+            self.insurer_database.create_tables(tables)
+        side = assemble_insurer(
+            SETTINGS.model_copy(update={"data_dir": self._folder}),
+            mode=Mode.SANDBOX,
+            clock=self.district.clock,
+            database=self.insurer_database,
+            engine=cast("FaceEngine", Blind()),
+            calibration=cast("Calibration", Guess()),
+        )
+        return replace(side, terminals=services, staff=self.office.services)
 
     def close(self) -> None:
         self.insurer_database.close()

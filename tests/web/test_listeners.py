@@ -344,7 +344,7 @@ def test_a_refusal_has_its_own_counter(
 def test_health_names_the_stand_ins(client: TestClient) -> None:
     parts = [one["part"] for one in client.get("/health").json()["stand_ins"]]
 
-    assert parts == ["terminal", "keys", "audit_second_place"]
+    assert parts == ["terminal", "keys", "police_registry", "audit_second_place"]
 
 
 def _report(device: Device) -> HeartbeatReport:

@@ -117,9 +117,29 @@ def open_insurer_side(settings: Settings, *, mode: Mode, clock: Clock) -> Insure
     """
     engine = load_engine(settings)
     calibration = load_calibration(engine.path)
-    path = EmbeddingPath(engine.path_id, engine.dimension)
     url = settings.insurer_database_url or sqlite_url(settings.data_dir / "insurer.sqlite")
     database = open_database(url, side=Side.INSURER, mode=mode)
+    return assemble_insurer(
+        settings, mode=mode, clock=clock, database=database, engine=engine, calibration=calibration
+    )
+
+
+def assemble_insurer(
+    settings: Settings,
+    *,
+    mode: Mode,
+    clock: Clock,
+    database: Database,
+    engine: FaceEngine,
+    calibration: Calibration,
+) -> InsurerSide:
+    """The insurer's half over an open database, eyes and their calibration.
+
+    Raises:
+        Refused: When calibration, keys or notices are not as they must be, or the settings ask for
+            an error rate that is not proven.
+    """
+    path = EmbeddingPath(engine.path_id, engine.dimension)
     keys = keys_in(settings.data_dir / "insurer-keys", mode)
     sealer = Sealer(keys)
     gallery = Gallery(

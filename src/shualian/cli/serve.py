@@ -1,10 +1,13 @@
 """`shualian serve` and `shualian bootstrap`: the listeners, and who governs them first."""
 
 import asyncio
-from contextlib import ExitStack
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
+import structlog
 import typer
 import uvicorn
 from fastapi import FastAPI
@@ -12,10 +15,15 @@ from fastapi import FastAPI
 from shualian.core.clock import Clock, SystemClock
 from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode
+from shualian.core.refusals import Refused
 from shualian.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from shualian.assembly import HospitalSide, InsurerSide
+
+MESSAGE_BYTES_MAX = 600 * 1024
+"""Of one WebSocket message, read by the server before the capture's own limits see it."""
+_HOUSE_EVERY_S = 600.0
 
 Production = Annotated[
     bool, typer.Option("--production", help="Real people, money and keys; default is the sandbox")
@@ -26,19 +34,26 @@ def serve(
     production: Production = False,
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
 ) -> None:
-    """Run the terminal and the staff listener and link the audits, until it is stopped.
+    """Run the listeners of terminals, staff and channels and link the audits, until it is stopped.
 
     The ports are those of the canonical origins. TLS and other networks are a proxy's matter;
-    forwarded addresses are not believed.
+    forwarded addresses are not believed. In the sandbox, without a police registry in the
+    settings, its stand-in runs beside, with its page.
     """
     from shualian.trust.audit.service import Linker
-    from shualian.web.listeners import build_staff_listener, build_terminal_listener
+    from shualian.web.listeners import (
+        build_channel_listener,
+        build_staff_listener,
+        build_terminal_listener,
+    )
     from shualian.web.observability import configure_logging
 
     configure_logging()
-    settings, clock = load_settings(), SystemClock()
+    mode = _mode(production=production)
     with ExitStack() as opened:
-        insurer, hospital = _open(opened, settings, clock, _mode(production=production))
+        settings, clock = _with_registry(opened, load_settings(), mode), SystemClock()
+        insurer, hospital = _open(opened, settings, clock, mode)
+        opened.enter_context(repeated(insurer.keep_house, every_s=_HOUSE_EVERY_S))
         for side in (insurer, hospital):
             if side is not None:
                 linker = Linker(side.audit, clock=clock)
@@ -47,6 +62,7 @@ def serve(
         asyncio.run(
             _run(
                 _server(build_terminal_listener(insurer, settings), host, settings.terminal_origin),
+                _server(build_channel_listener(insurer, settings), host, settings.channel_origin),
                 _server(
                     build_staff_listener(insurer, settings, hospital=hospital),
                     host,
@@ -112,6 +128,49 @@ def _open(
     return insurer, hospital
 
 
+def _with_registry(opened: ExitStack, settings: Settings, mode: Mode) -> Settings:
+    """The settings with a police registry: in the sandbox its stand-in, where none is set."""
+    if mode is Mode.PRODUCTION or settings.registry_url is not None:
+        return settings
+    from shualian.sandbox.police_registry.server import running_registry
+
+    running = opened.enter_context(
+        running_registry(
+            settings.data_dir / "police-registry",
+            port=settings.registry_stand_in_port,
+            weights_dir=settings.weights_dir,
+        )
+    )
+    structlog.get_logger().info("police-registry stand-in", page=running.origin)
+    return settings.model_copy(update={"registry_url": running.origin})
+
+
+@contextmanager
+def repeated(work: Callable[[], None], *, every_s: float) -> Iterator[None]:
+    """Do ``work`` now and again, in a thread, until the end of the block.
+
+    A pass that is refused is logged and tried again the next time.
+    """
+    ended = threading.Event()
+
+    def run() -> None:
+        while True:
+            try:
+                work()
+            except Refused as refused:
+                structlog.get_logger().warning("housekeeping", code=refused.kind.code)
+            if ended.wait(every_s):
+                return
+
+    thread = threading.Thread(target=run, name="housekeeping", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 def _mode(*, production: bool) -> Mode:
     return Mode.PRODUCTION if production else Mode.SANDBOX
 
@@ -127,6 +186,9 @@ def _server(listener: FastAPI, host: str, origin: str) -> uvicorn.Server:
         access_log=False,
         proxy_headers=False,
         lifespan="off",
+        ws_max_size=MESSAGE_BYTES_MAX,
+        ws_max_queue=2,
+        ws_per_message_deflate=False,
     )
     return uvicorn.Server(config)
 

@@ -112,6 +112,12 @@ class Settings(BaseSettings):
         le=50,
         description="Emergency searches that one hospital may make on one day",
     )
+    registry_stand_in_port: int = Field(
+        default=8609,
+        ge=0,
+        le=65_535,
+        description="Port of the registry's stand-in, which `serve` runs in the sandbox; 0: any",
+    )
     registry_degraded_max_fen: int = Field(
         default=20_000,
         ge=0,
@@ -123,6 +129,14 @@ class Settings(BaseSettings):
     )
     backup_days: int = Field(
         default=30, ge=1, le=90, description="Days until a deleted row is gone from backups too"
+    )
+    access_log_months: int = Field(
+        default=36,
+        ge=6,
+        le=36,
+        description="Months that a person's access log is kept, with capture sessions and proofs: "
+        "processing records three years (PIPL 56), network logs at least six months "
+        "(Cybersecurity Law 21); the audit stays",
     )
     insurer_name: str = Field(
         default="示例市医疗保障局", description="Who handles face data, as the notice names it"
@@ -138,6 +152,11 @@ class Settings(BaseSettings):
     terminal_networks: str = Field(
         default="127.0.0.0/8 ::1/128",
         description="Networks that may reach the terminal listener, with blanks between them",
+    )
+    channel_origin: str = Field(
+        default="http://localhost:8444",
+        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        description="Canonical origin of the listener that certified channels reach and sign",
     )
     staff_origin: str = Field(
         default="http://localhost:8000",

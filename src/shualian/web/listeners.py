@@ -1,6 +1,6 @@
 """The two listeners: one that terminals reach, one that staff reach, and nothing of both."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.middleware import Middleware
@@ -10,11 +10,18 @@ from shualian.assembly import HospitalSide, InsurerSide
 from shualian.core.mode import Mode, Side
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings
+from shualian.insurer.channels import api as channels_api
+from shualian.insurer.consents import api as consents_api
+from shualian.insurer.family import api as family_api
+from shualian.insurer.templates import api as templates_api
+from shualian.insurer.vouchers import api as vouchers_api
 from shualian.staff import api as staff_api
 from shualian.staff.model import Caller, Role, check_role
 from shualian.staff.service import StaffServices
 from shualian.terminals import api as terminals_api
 from shualian.terminals.model import Actor, InstitutionStaff, InsurerStaff
+from shualian.verification import api as verification_api
+from shualian.verification.emergency import api as emergency_api
 from shualian.web.application import StandIn, build_listener
 from shualian.web.problems import MEDIA_TYPE, problem
 
@@ -40,12 +47,17 @@ _PROBLEM = {"description": "Refused", "content": {MEDIA_TYPE: {"schema": PROBLEM
 _SAFE = frozenset(("GET", "HEAD"))
 _DECIDING = frozenset((Role.ADMINISTRATOR, Role.SUPERVISOR))
 _LOOKING = _DECIDING | {Role.TECHNICIAN, Role.OPERATOR}
+_AT_THE_WINDOW = _DECIDING | {Role.CLERK, Role.OPERATOR}
+_TREATING = frozenset((Role.DOCTOR, Role.NURSE, Role.SUPERVISOR))
+_SUPERVISING = frozenset((Role.SUPERVISOR,))
 
 
 def build_terminal_listener(
     insurer: InsurerSide, settings: Settings, *, stand_ins: Sequence[StandIn] = ()
 ) -> FastAPI:
-    """What terminals reach: enrolment, key, heartbeat, business; from allowed networks only.
+    """What terminals reach: enrolment, key, heartbeat, captures, people's own acts.
+
+    From allowed networks only.
 
     Run it without trust in forwarded addresses, unless the operator's own proxy stands before it.
 
@@ -53,11 +65,20 @@ def build_terminal_listener(
         insurer: Verifies and keeps.
         settings: The canonical origin.
         stand_ins: Beside those that follow from mode and settings.
+
+    Raises:
+        Refused: ``insurer.notice_differs``: no camera runs under a notice that is not true.
     """
-    routes = terminals_api.terminal_router(insurer.terminals, origin=settings.terminal_origin)
+    insurer.check_notice()
+    origin = settings.terminal_origin
+    routes = (
+        terminals_api.terminal_router(insurer.terminals, origin=origin),
+        verification_api.terminal_routes(insurer.captures, insurer.terminals, origin=origin),
+        *_own_acts(insurer, settings),
+    )
     listener = build_listener(
         "terminal",
-        routers=[_documented(routes)],
+        routers=[_documented(each) for each in routes],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
         body_bytes_max=terminals_api.TERMINAL_BODY_BYTES_MAX,
@@ -94,25 +115,107 @@ def build_staff_listener(
         caller = staff_api.either(own, insurer_caller)
         routers.append(_staff(hospital.staff, caller, cookie, Side.HOSPITAL))
     same_origin = [Depends(staff_api.own_origin(party))]
-    terminals = APIRouter(dependencies=same_origin)
-    terminals.include_router(terminals_api.staff_router(insurer.terminals, actor_of(caller)))
+    desks = APIRouter(dependencies=same_origin)
+    desks.include_router(terminals_api.staff_router(insurer.terminals, actor_of(caller)))
+    for desk in _windows(insurer, caller):
+        desks.include_router(desk)
     return build_listener(
         "staff",
-        routers=[*routers, _documented(terminals)],
+        routers=[*routers, _documented(desks)],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
     )
 
 
-def actor_of(caller: Callable[[Request], Caller]) -> terminals_api.ActorOf:
-    """Who asks about terminals, from who is signed in.
+def build_channel_listener(
+    insurer: InsurerSide, settings: Settings, *, stand_ins: Sequence[StandIn] = ()
+) -> FastAPI:
+    """What certified channels reach: activations and codes, each request signed.
 
-    Administrators and supervisors decide; technicians and operators only look.
+    Args:
+        insurer: Verifies and keeps.
+        settings: The canonical origin.
+        stand_ins: Beside those that follow from mode and settings.
+    """
+    insured = insurer.insured
+    routes = channels_api.channel_routes(
+        insured.channels,
+        insured.channel_activations,
+        insured.vouchers,
+        clock=insurer.clock,
+        origin=settings.channel_origin,
+    )
+    return build_listener(
+        "channel",
+        routers=[_documented(routes)],
+        mode=insurer.mode,
+        stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
+    )
+
+
+def _own_acts(insurer: InsurerSide, settings: Settings) -> Sequence[APIRouter]:
+    """What people do at a terminal for themselves, proven by their face."""
+    insured, terminals, proofs = insurer.insured, insurer.terminals, insurer.verification
+    clock, origin = insurer.clock, settings.terminal_origin
+    return (
+        consents_api.terminal_routes(
+            terminals,
+            insured.consents,
+            proofs,
+            notices=insured.notices,
+            people=insured.persons,
+            institutions=insurer.institution_names,
+            settings=settings,
+            clock=clock,
+            origin=origin,
+        ),
+        templates_api.terminal_routes(terminals, insured.templates, proofs, origin=origin),
+        vouchers_api.terminal_routes(
+            terminals,
+            vouchers=insured.vouchers,
+            pins=insured.pins,
+            confirmations=proofs,
+            clock=clock,
+            origin=origin,
+        ),
+        family_api.terminal_routes(terminals, insured.family, proofs, clock=clock, origin=origin),
+    )
+
+
+def _windows(insurer: InsurerSide, caller: Callable[[Request], Caller]) -> Sequence[APIRouter]:
+    """What staff do for people who stand before them with a document."""
+    insured, clock = insurer.insured, insurer.clock
+    window = actor_of(caller, deciding=_AT_THE_WINDOW, looking=_AT_THE_WINDOW)
+    treating = actor_of(caller, deciding=_TREATING, looking=_TREATING)
+    supervising = actor_of(caller, deciding=_SUPERVISING, looking=_SUPERVISING)
+    people = insured.persons
+    return (
+        consents_api.staff_routes(insured.consents, people, window, clock=clock),
+        templates_api.staff_routes(insured.templates, people, window, clock=clock),
+        vouchers_api.staff_routes(insured.vouchers, insured.pins, people, window, clock=clock),
+        family_api.staff_routes(insured.family_window, window, clock=clock),
+        emergency_api.staff_routes(insurer.emergency, treating),
+        channels_api.staff_routes(insured.channels, supervising),
+    )
+
+
+def actor_of(
+    caller: Callable[[Request], Caller],
+    *,
+    deciding: Collection[Role] = _DECIDING,
+    looking: Collection[Role] = _LOOKING,
+) -> terminals_api.ActorOf:
+    """Who asks, from who is signed in and has a role for it.
+
+    Args:
+        caller: Finds who is signed in.
+        deciding: Roles that may change something; about terminals, administrators and supervisors.
+        looking: Roles that may only look.
     """
 
     def actor(request: Request) -> Actor:
         who = caller(request)
-        check_role(who, _LOOKING if request.method in _SAFE else _DECIDING)
+        check_role(who, looking if request.method in _SAFE else deciding)
         if who.employer.institution is None:
             return InsurerStaff(who.staff_id)
         return InstitutionStaff(who.staff_id, who.employer.institution)
@@ -163,6 +266,9 @@ def _stand_ins(mode: Mode, settings: Settings) -> list[StandIn]:
             StandIn("terminal", "可以登记模拟终端", "simulated terminals may enrol"),
             StandIn("keys", "开发密钥（替身）", "development keys (stand-in)"),
         ]
+        if settings.registry_url is not None:
+            words = "公安人口信息（演练用的替身）"
+            found.append(StandIn("police_registry", words, "police registry (stand-in)"))
     if settings.audit_checkpoints_dir is None:
         words = "审计检查点和数据库放在同一处（替身）"
         english = "audit checkpoints lie beside the database (stand-in)"

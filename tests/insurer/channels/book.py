@@ -35,6 +35,9 @@ class Book:
         database.create_tables(metadata)
         self._database = database
 
+    def in_force(self, psn_no: PersonNo) -> frozenset[ConsentPurpose]:
+        return frozenset(ConsentPurpose(each) for each in self.of(psn_no))
+
     def give_inside(
         self,
         psn_no: PersonNo,

@@ -1,5 +1,6 @@
 """What a verified scan leads to; pure."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -74,13 +75,15 @@ def is_strong(person: VerifiedPerson) -> bool:
     return person.active and person.registry is RegistryVerdict.MATCH and claimed
 
 
-def may_enrol(session: CaptureSession) -> bool:
-    """Whether a template of this session may be kept, if it is agreed to.
+def may_enrol(session: CaptureSession, in_force: Collection[ConsentPurpose]) -> bool:
+    """Whether a template of this session may be kept.
 
-    The person was claimed by the whole number or a document: one who was found by a search (1:N)
-    could be somebody else, and then the gallery would stay wrong.
+    It was agreed to, now or earlier (then a scan completes what a crash cut short). The person
+    was claimed by the whole number or a document: one who was found by a search (1:N) could be
+    somebody else, and then the gallery would stay wrong.
     """
-    return session.sought.by in {SoughtBy.NUMBER, SoughtBy.DOCUMENT}
+    agreed = session.agreed(ConsentPurpose.TEMPLATE) or ConsentPurpose.TEMPLATE in in_force
+    return agreed and session.sought.by in {SoughtBy.NUMBER, SoughtBy.DOCUMENT}
 
 
 def may_follow(before: VoucherState, person: VerifiedPerson) -> bool:

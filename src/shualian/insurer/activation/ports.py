@@ -75,6 +75,10 @@ class VoucherBook(Protocol):
 class ConsentBook(Protocol):
     """Consents, to be written inside a transaction of the caller."""
 
+    def in_force(self, psn_no: PersonNo) -> frozenset[ConsentPurpose]:
+        """What a person agrees to now."""
+        ...
+
     def give_inside(
         self,
         psn_no: PersonNo,

@@ -92,7 +92,8 @@ class Activation:
         # Before the transaction: both read in transactions of their own.
         region = self._register.identity(person.subject).region
         agreed = self._agreed(session, person) if strong else []
-        wanted = strong and new_template is not None and may_enrol(session)
+        in_force = self._book.in_force(person.subject)
+        wanted = strong and new_template is not None and may_enrol(session, in_force)
         followed = self._database.write(
             lambda connection: self._follow(connection, session, person, region, agreed, wanted)
         )
