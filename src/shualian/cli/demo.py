@@ -35,8 +35,12 @@ def demo(
     """Play a first visit: a face, a name, a registration, a settled bill, a stranger refused."""
     if context.invoked_subcommand is not None:
         return
+    import structlog
+
     from shualian.sandbox.first_visit import FirstVisit
 
+    # What is shown are the steps; the requests to the registry's stand-in are not among them.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     with temporary_or_kept(keep) as folder:
         settings = load_settings().model_copy(
             update={
