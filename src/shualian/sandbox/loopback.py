@@ -8,6 +8,12 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+SOCKET_BYTES_MAX = 600 * 1024
+"""Of one WebSocket message: a capture's largest frame, and so much more that one which is a little
+too large is told so."""
+SOCKET_QUEUE_MAX = 2
+"""Messages that wait to be read: captures have one in flight."""
+
 
 def free_socket() -> socket.socket:
     """A listening socket on 127.0.0.1; callers may connect before a server takes it."""
@@ -25,7 +31,14 @@ def served(application: FastAPI, listening: socket.socket) -> Iterator[str]:
     Forwarded addresses are not believed: everybody on loopback could send them.
     """
     config = uvicorn.Config(
-        application, log_config=None, access_log=False, proxy_headers=False, lifespan="off"
+        application,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        lifespan="off",
+        ws_max_size=SOCKET_BYTES_MAX,
+        ws_max_queue=SOCKET_QUEUE_MAX,
+        ws_per_message_deflate=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(

@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 
 from shualian.core.clock import Clock
 from shualian.core.settings import Settings
-from shualian.sandbox.terminal_demo import ALLOWED, Call, District, SimulatedTerminal
+from shualian.sandbox.district import ALLOWED, Call, District
 from shualian.terminals.api import WHO_AM_I_PATH
 from shualian.terminals.requests.model import SignedRequest
 from shualian.trust.signatures import Algorithm, verify
@@ -51,13 +50,13 @@ def measure(settings: Settings, *, clock: Clock, requests: int) -> Iterator[Sign
     with ExitStack() as opened:
         district = District(settings, opened, clock=clock)
         district.register_model()
-        district.wait(timedelta(seconds=10))
+        district.wait_after_start()
         for algorithm in Algorithm:
             yield _rates(district, algorithm, requests)
 
 
 def _rates(district: District, algorithm: Algorithm, requests: int) -> SignedRates:
-    terminal = _believed(district, algorithm)
+    terminal = district.install(algorithm.value, algorithm=algorithm)
     key = terminal.key()
     signature = key.sign(_MESSAGE)
     verified = _rate(lambda: verify(key.public_key, _MESSAGE, signature), requests)
@@ -74,13 +73,6 @@ def _rates(district: District, algorithm: Algorithm, requests: int) -> SignedRat
         door_share=round(door / verified, 2),
         http_share=round(http / unsigned, 2),
     )
-
-
-def _believed(district: District, algorithm: Algorithm) -> SimulatedTerminal:
-    terminal = district.terminal(algorithm)
-    terminal_id = district.enrol(terminal, district.invite(algorithm.value))
-    district.approve(terminal_id, terminal.agent.fingerprint())
-    return terminal
 
 
 def _door(district: District, calls: Sequence[Call]) -> int:

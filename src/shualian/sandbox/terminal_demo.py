@@ -6,194 +6,46 @@ their sign-in has its own tests. The clock is the demo's, so that a late request
 waited for.
 """
 
-import secrets
 import shutil
-import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 from sqlalchemy import create_engine
 
-from shualian.assembly import InsurerSide, open_insurer_side
-from shualian.core.clock import Clock, SettableClock
-from shualian.core.identifiers import StaffId, TerminalId
+from shualian.core.clock import Clock
+from shualian.core.identifiers import TerminalId
 from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings
-from shualian.sandbox import city
-from shualian.sandbox.first_visit import Step, VisitWentWrong
-from shualian.sandbox.loopback import free_socket, served
-from shualian.terminals.agent.model import ClaimBody, sign_request
-from shualian.terminals.agent.service import TerminalAgent
-from shualian.terminals.agent.store import AgentFolder
-from shualian.terminals.api import WHO_AM_I_PATH, WhoAmIBody
-from shualian.terminals.enrolment.model import EnrolmentCode, KeyId, key_id_of
-from shualian.terminals.heartbeat.model import HeartbeatReport
-from shualian.terminals.model import InstitutionStaff, InsurerStaff, Place, TerminalClass, label
-from shualian.terminals.register.model import (
-    CertifiedModel,
-    Coordinates,
-    PlaceClaim,
-    PlaceSpec,
-    Position,
-    SoftwareVersion,
+from shualian.sandbox.district import (
+    ADMINISTRATOR,
+    CERTIFICATE,
+    ELSEWHERE,
+    FAR,
+    OTHER_SCENE,
+    SCENE,
+    SUPERVISOR,
+    Call,
+    District,
+    SimulatedTerminal,
 )
+from shualian.sandbox.first_visit import Step, VisitWentWrong
+from shualian.terminals.enrolment.model import key_id_of
+from shualian.terminals.model import InsurerStaff, TerminalClass, label
+from shualian.terminals.register.model import Position
 from shualian.trust.audit.checkpoints import CHECKPOINTS_FOLDER, CheckpointFolder
 from shualian.trust.audit.model import Break, BreakKind
 from shualian.trust.audit.service import ChainReport, public_keys_of, verify_chain
 from shualian.trust.keys import FileKeys
 from shualian.trust.signatures import Algorithm, SigningKey
-from shualian.web.listeners import build_terminal_listener
 
-ALLOWED, ELSEWHERE = "127.0.0.1", "127.0.0.2"
-"""Both are loopback; the listener's allow-list holds the first only."""
-CERTIFICATE = "SIM-0001"
-SCENE, OTHER_SCENE = "01101", "01202"
-HALL = Coordinates(39.9042, 116.4074)
-FAR = Coordinates(39.99, 116.4074)
-SOFTWARE: SoftwareVersion = (2, 1)
-
-ADMINISTRATOR = InstitutionStaff(StaffId("SIM-ADMINISTRATOR"), city.HOSPITAL.fixmedins_code)
-SUPERVISOR = InsurerStaff(StaffId("SIM-SUPERVISOR"))
-
-_MODEL = CertifiedModel(
-    certificate=CERTIFICATE,
-    maker="示例终端厂",
-    model="SIM",
-    terminal_class=TerminalClass.SIMULATED,
-    valid_until=date(2099, 12, 31),
-    software_min=(2,),
-    software_current=SOFTWARE,
-)
 _NAMES = {Algorithm.SM2_SM3: "SM2", Algorithm.ECDSA_P256_SHA256: "P-256"}
-
-
-@dataclass(frozen=True)
-class Call:
-    """A business request as it goes over the wire; a forger changes one thing of it.
-
-    Attributes:
-        url: Of the connection.
-        body: As sent.
-        headers: With the signature.
-        address: From where the connection is made.
-    """
-
-    url: str
-    body: bytes
-    headers: Mapping[str, str]
-    address: str = ALLOWED
-
-    def send(self) -> httpx.Response:
-        """Over a connection of its own."""
-        transport = httpx.HTTPTransport(local_address=self.address)
-        with httpx.Client(transport=transport) as http:
-            return http.post(self.url, content=self.body, headers=dict(self.headers))
-
-
-@dataclass(frozen=True)
-class SimulatedTerminal:
-    """An agent with its folder, and the key that a thief of the folder would have."""
-
-    agent: TerminalAgent
-    folder: AgentFolder
-
-    def key(self) -> SigningKey:
-        """The present key."""
-        return self.folder.key()
-
-
-class District:
-    """The insurer, a terminal listener on loopback, and simulated terminals."""
-
-    def __init__(self, settings: Settings, opened: ExitStack, *, clock: Clock) -> None:
-        """Open all of it; ``opened`` closes it."""
-        self.clock = SettableClock(clock.now())
-        listening = opened.enter_context(free_socket())
-        self.origin = _origin(listening)
-        self.settings = settings.model_copy(
-            update={"terminal_origin": self.origin, "terminal_networks": f"{ALLOWED}/32"}
-        )
-        self.side: InsurerSide = open_insurer_side(
-            self.settings, mode=Mode.SANDBOX, clock=self.clock
-        )
-        opened.callback(self.side.close)
-        listener = build_terminal_listener(self.side, self.settings)
-        self.base = opened.enter_context(served(listener, listening))
-        self.http = opened.enter_context(httpx.Client(base_url=self.base))
-
-    def wait(self, span: timedelta) -> None:
-        """Let the demo's clock run on."""
-        self.clock.set(self.clock.now() + span)
-
-    def register_model(self) -> None:
-        """Take the simulated model into the register."""
-        self.side.terminals.register.register_model(actor=SUPERVISOR, model=_MODEL)
-
-    def terminal(self, algorithm: Algorithm) -> SimulatedTerminal:
-        """A new terminal without a key."""
-        folder = AgentFolder(
-            self.settings.data_dir / f"terminal-{secrets.token_hex(4)}", mode=Mode.SANDBOX
-        )
-        agent = TerminalAgent(
-            http=self.http, origin=self.origin, folder=folder, algorithm=algorithm, clock=self.clock
-        )
-        return SimulatedTerminal(agent, folder)
-
-    def invite(self, name: str) -> EnrolmentCode:
-        """A place in the hall and the code for its terminal."""
-        spec = PlaceSpec(
-            place=Place(name=name, department="门诊大厅"),
-            coordinates=HALL,
-            fence_m=100,
-            terminal_class=TerminalClass.SIMULATED,
-            scenes=frozenset((SCENE,)),
-        )
-        enrolments = self.side.terminals.enrolments
-        return enrolments.create_place(actor=ADMINISTRATOR, spec=spec).code
-
-    def enrol(self, terminal: SimulatedTerminal, code: EnrolmentCode) -> TerminalId:
-        """Enrol over HTTP; the terminal then waits for approval."""
-        answer = terminal.agent.enrol(code=code, certificate=CERTIFICATE, software=SOFTWARE)
-        return TerminalId(answer.terminal_id)
-
-    def approve(
-        self, terminal_id: TerminalId, fingerprint: KeyId, *, actor: InsurerStaff = SUPERVISOR
-    ) -> None:
-        """The supervisor's decision."""
-        self.side.terminals.enrolments.approve(
-            actor=actor, terminal_id=terminal_id, expected_key_id=fingerprint
-        )
-
-    def call(
-        self,
-        terminal: SimulatedTerminal,
-        *,
-        key: SigningKey | None = None,
-        origin: str | None = None,
-        scene: str = SCENE,
-        position: Position | None = None,
-        late: timedelta = timedelta(0),
-    ) -> Call:
-        """A signed business request of a terminal."""
-        claim = PlaceClaim(terminal.agent.identity().place_id, position)
-        body = WhoAmIBody(scene=scene, claim=ClaimBody.made(claim)).model_dump_json().encode()
-        headers = sign_request(
-            key or terminal.key(),
-            method="POST",
-            target_uri=(origin or self.origin) + WHO_AM_I_PATH,
-            body=body,
-            created=self.clock.now() - late,
-            nonce=secrets.token_urlsafe(16),
-        )
-        json = {"content-type": "application/json"}
-        return Call(self.base + WHO_AM_I_PATH, body, {**headers, **json})
 
 
 class TerminalDemo:
@@ -212,7 +64,7 @@ class TerminalDemo:
         """The steps in order, each when it is done."""
         with ExitStack() as opened:
             for name, act in (*self._with_listener(opened), *self._after_closing(opened)):
-                step = _timed(name, act)
+                step = timed(name, act)
                 yield step
                 if not step.ok:
                     return
@@ -271,14 +123,14 @@ class TerminalDemo:
     def _maker(self) -> str:
         maker = InsurerStaff(ADMINISTRATOR.staff)
         fingerprint = self._sm2.agent.fingerprint()
-        return _decision_refused(
+        return decision_refused(
             lambda: self._district.approve(self._sm2_id, fingerprint, actor=maker),
             "terminals.creator_is_approver",
         )
 
     def _fingerprint(self) -> str:
         other = key_id_of(SigningKey.generate(Algorithm.SM2_SM3).public_key)
-        return _decision_refused(
+        return decision_refused(
             lambda: self._district.approve(self._sm2_id, other), "terminals.fingerprint_differs"
         )
 
@@ -288,12 +140,12 @@ class TerminalDemo:
 
     def _before_start(self) -> str:
         answer = self._refusal("terminals.signed_before_start")
-        self._district.wait(timedelta(seconds=10))
+        self._district.wait_after_start()
         return answer
 
     def _signed_call(self, terminal: SimulatedTerminal) -> str:
         response = self._district.call(terminal).send()
-        _expect(response.status_code == 200, "an answer", _code(response))
+        expect(response.status_code == 200, "an answer", _code(response))
         name = _NAMES[terminal.key().public_key.algorithm]
         return f"{name} 签名的请求通过：{response.json()['place']}"
 
@@ -305,22 +157,16 @@ class TerminalDemo:
         return self._signed_call(self._p256)
 
     def _heartbeat(self) -> str:
-        answer = self._sm2.agent.heartbeat(self._report())
-        _expect(answer.state == "online", "online", answer.state)
-        return f"心跳：{answer.state}"
-
-    def _report(self) -> HeartbeatReport:
-        claim = PlaceClaim(self._sm2.agent.identity().place_id, Position(HALL, 10.0))
-        return HeartbeatReport(
-            software=SOFTWARE, camera_ok=True, disk_free_percent=60, tampered=False, claim=claim
-        )
+        state = self._district.beat(self._sm2)
+        expect(state == "online", "online", state)
+        return f"心跳：{state}"
 
     def _called(self, *, scene: str = SCENE, position: Position | None = None) -> Call:
         return self._district.call(self._sm2, scene=scene, position=position)
 
     def _replay(self) -> str:
         call = self._called()
-        _expect(call.send().status_code == 200, "an answer to the first one", "a refusal")
+        expect(call.send().status_code == 200, "an answer to the first one", "a refusal")
         return _refused_as(call.send(), "terminals.nonce_replayed")
 
     def _altered_body(self) -> Call:
@@ -369,7 +215,7 @@ class TerminalDemo:
             actor=SUPERVISOR, certificate=CERTIFICATE, software_min=(2, 2), software_current=(2, 2)
         )
         answer = self._refusal("terminals.software_outdated")
-        self._sm2.agent.heartbeat(replace(self._report(), software=(2, 2)))
+        self._district.beat(self._sm2, software=(2, 2))
         return f"{answer}；心跳报告新版本后，{self._signed_call(self._sm2)}"
 
     def _suspend(self) -> str:
@@ -399,7 +245,7 @@ class TerminalDemo:
         linked = audit.link()
         audit.export_checkpoint()
         report = self._verified(self._database)
-        _expect(report.intact and report.records == linked, "an intact chain", report)
+        expect(report.intact and report.records == linked, "an intact chain", report)
         return f"{linked} 条审计记录成链，检查点已签名导出，链完整"
 
     def _tamper(self, opened: ExitStack) -> str:
@@ -409,7 +255,7 @@ class TerminalDemo:
             "event_id = (SELECT min(event_id) FROM audit_event WHERE payload LIKE '%approved%')"
         )
         broken = self._first_break(copy)
-        _expect(broken.kind is BreakKind.ALTERED, "an alteration", broken)
+        expect(broken.kind is BreakKind.ALTERED, "an alteration", broken)
         return f"有人绕过程序把“审核通过”改了：验证指出第 {broken.sequence} 条被改动"
 
     def _cut_tail(self) -> str:
@@ -418,7 +264,7 @@ class TerminalDemo:
             "DELETE FROM audit_event WHERE event_id > (SELECT max(event_id) FROM audit_link)",
         )
         broken = self._first_break(copy)
-        _expect(broken.kind is BreakKind.CUT_TAIL, "a cut tail", broken)
+        expect(broken.kind is BreakKind.CUT_TAIL, "a cut tail", broken)
         return f"有人删掉最后 3 条：和导出的检查点对不上，验证指出从第 {broken.sequence} 条起被截掉"
 
     def _changed_copy(self, *statements: str) -> Path:
@@ -435,7 +281,7 @@ class TerminalDemo:
 
     def _first_break(self, database: Path) -> Break:
         report = self._verified(database)
-        _expect(not report.intact, "a broken chain", report)
+        expect(not report.intact, "a broken chain", report)
         return report.breaks[0]
 
     @property
@@ -459,7 +305,8 @@ class TerminalDemo:
             engine.dispose()
 
 
-def _timed(name: str, act: Callable[[], str]) -> Step:
+def timed(name: str, act: Callable[[], str]) -> Step:
+    """One step as it went, marked as a simulated terminal's; what it refuses ends the demo."""
     began = time.perf_counter()
     try:
         ok, detail = True, act()
@@ -475,15 +322,20 @@ def _refusal_of(forge: Callable[[], Call], code: str) -> Callable[[], str]:
 
 
 def _refused_as(response: httpx.Response, code: str) -> str:
-    _expect(_code(response) == code, code, _code(response))
+    expect(_code(response) == code, code, _code(response))
     return f"被拒绝：{response.json()['message']['zh']}（{response.status_code} {code}）"
 
 
-def _decision_refused(decide: Callable[[], None], code: str) -> str:
+def decision_refused(decide: Callable[[], object], code: str) -> str:
+    """How a decision was refused, in words.
+
+    Raises:
+        VisitWentWrong: When it was not, or for another reason.
+    """
     try:
         decide()
     except Refused as refused:
-        _expect(refused.kind.code == code, code, refused.kind.code)
+        expect(refused.kind.code == code, code, refused.kind.code)
         return f"被拒绝：{refused.kind.zh}（{code}）"
     raise VisitWentWrong(f"expected {code}, found no refusal")
 
@@ -492,10 +344,11 @@ def _code(response: httpx.Response) -> str:
     return str(response.json().get("code", response.status_code))
 
 
-def _origin(listening: socket.socket) -> str:
-    return f"http://localhost:{listening.getsockname()[1]}"
+def expect(held: bool, expected: str, found: object) -> None:  # noqa: FBT001
+    """Check that a step holds what it promises.
 
-
-def _expect(held: bool, expected: str, found: object) -> None:  # noqa: FBT001
+    Raises:
+        VisitWentWrong: When it does not.
+    """
     if not held:
         raise VisitWentWrong(f"expected {expected}, found {found}")

@@ -20,6 +20,13 @@ from shualian.face.weights.source import WeightSource
 from shualian.sandbox.player import Actor, FaceVideo, encode_frame
 from shualian.sandbox.presentation_attacks import AttackKind, simulate
 from shualian.sandbox.samples import sample_pictures
+from shualian.sandbox.simulated_person import (
+    Habit,
+    Person,
+    does_nothing,
+    obeys,
+    turns_the_wrong_way,
+)
 from shualian.verification.captures.model import (
     EnoughMessage,
     RefusedMessage,
@@ -30,13 +37,6 @@ from shualian.verification.captures.model import (
 )
 from shualian.verification.model import ConsentPurpose, SessionState, VoucherStanding
 from verification.captures.hall import Hall, Visitor, visiting
-from verification.captures.people import (
-    Habit,
-    Person,
-    does_nothing,
-    obeys,
-    turns_the_wrong_way,
-)
 from verification.captures.stage import refused_code
 from verification.world import ID_NUMBERS, ZHANG
 

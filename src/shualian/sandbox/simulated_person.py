@@ -1,4 +1,8 @@
-"""Simulated people before a camera, who see the prompts and follow them, or do not."""
+"""Simulated people before a camera, who see the prompts and follow them, or do not.
+
+Their faces are pictures in small motion (:mod:`shualian.sandbox.player`), so what they show is
+plumbing and no error rate.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -8,9 +12,13 @@ from shualian.sandbox.player import Actor, FaceVideo, encode_frame
 from shualian.verification.captures.model import SeenMessage
 
 TURNED = 32.0
+"""Degrees to which a head is turned that was asked to turn."""
 DEGREES_A_FRAME = 16.0
+"""As fast as a head turns at a terminal's frame rate."""
 _YAW = {Turn.LEFT: TURNED, Turn.RIGHT: -TURNED, Turn.BACK: 0.0}
 _OPPOSITE = {Turn.LEFT: Turn.RIGHT, Turn.RIGHT: Turn.LEFT, Turn.BACK: Turn.BACK}
+_FRAMES = 1000
+_JPEG_QUALITY = 90
 
 Habit = Callable[[Turn | None], Turn | None]
 """What somebody does who is asked to turn."""
@@ -45,6 +53,7 @@ class Person:
         *,
         held: Callable[[Picture], Picture] = lambda frame: frame,
         each: Callable[[], None] = lambda: None,
+        seed: int = 7,
     ) -> None:
         """Stand there.
 
@@ -53,11 +62,13 @@ class Person:
             habit: How prompts are answered.
             held: What is between the face and the camera.
             each: Done before each frame: the time that goes by.
+            seed: Of motion and noise.
         """
         self.shown: list[bytes] = []
         self._habit = habit
         self._held = held
         self._each = each
+        self._seed = seed
         self._wanted = 0.0
         self._yaw = 0.0
         self._frames = self._video(actor)
@@ -71,11 +82,11 @@ class Person:
         self._each()
         asked = self._habit(seen.prompt if seen is not None else None)
         self._wanted = _YAW[asked or Turn.BACK]
-        self.shown.append(encode_frame(self._held(next(self._frames)), 90))
+        self.shown.append(encode_frame(self._held(next(self._frames)), _JPEG_QUALITY))
         return self.shown[-1]
 
     def _video(self, actor: Actor) -> Iterator[Picture]:
-        return FaceVideo(actor, seed=7, yaw_at=self._turn).frames(1000)
+        return FaceVideo(actor, seed=self._seed, yaw_at=self._turn).frames(_FRAMES)
 
     def _turn(self, _seconds: float) -> float:
         step = max(-DEGREES_A_FRAME, min(DEGREES_A_FRAME, self._wanted - self._yaw))
