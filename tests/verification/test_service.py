@@ -611,12 +611,22 @@ class TestStanding:
         assert world.result(opened).state is SessionState.REFUSED
         assert code_of(lambda: world.issue(opened)) == "verification.not_verified"
 
+    @pytest.mark.parametrize("agreed_before", [True, False])
+    def test_a_template_comes_of_a_consent_now_or_earlier(
+        self, world: World, agreed_before: bool
+    ) -> None:
+        world.office.standings[ZHANG] = replace(
+            world.office.standings[ZHANG], template_consent=agreed_before
+        )
+        world.verify(world.open(look_for=ZHANG_TYPED, consents=BOTH[:1]))
+        ((_, template),) = world.office.followed
+        assert (template is not None) == agreed_before
+
     @pytest.mark.parametrize(
         ("look_for", "consents", "verdict", "given"),
         [
             (ZHANG_TYPED, BOTH, RegistryVerdict.MATCH, True),
             (ZHANG_DOCUMENT, BOTH, RegistryVerdict.MATCH, True),
-            (ZHANG_TYPED, BOTH[:1], RegistryVerdict.MATCH, False),
             (ZHANG_TYPED, BOTH, RegistryVerdict.UNAVAILABLE, False),
             (Called(), BOTH, RegistryVerdict.MATCH, False),
             (Expected(), BOTH, RegistryVerdict.MATCH, False),
@@ -710,7 +720,7 @@ class TestSessions:
         assert first == world.result(opened)
         assert (first.state, first.attempts_left) == (SessionState.VERIFIED, 0)
         assert first.masked_id_number == ID_NUMBERS[ZHANG].masked
-        assert (first.masked_name, first.region) == ("张**", "990000")
+        assert (first.masked_name, first.region) == ("张*例", "990000")
         other = TerminalId("K03")
         code = code_of(lambda: world.service.result(opened.session_id, terminal_id=other))
         assert code == "verification.session_other_terminal"

@@ -29,6 +29,8 @@ from shualian.gateway.police_registry.service import (
     PoliceRegistryClient,
     open_police_registry,
 )
+from shualian.insurer.accesses.service import Accesses
+from shualian.insurer.assessment.service import Assessments
 from shualian.insurer.benefits.store import (
     load_catalogues,
     load_policies,
@@ -37,7 +39,8 @@ from shualian.insurer.benefits.store import (
 )
 from shualian.insurer.funds.service import Funds
 from shualian.insurer.institutions.service import Institutions
-from shualian.insurer.notices.model import check_notice, running_facts
+from shualian.insurer.messages.service import Messages
+from shualian.insurer.notices.model import RunningFacts, check_notice, running_facts
 from shualian.insurer.settlement.service import Settlements
 from shualian.staff.service import StaffServices
 from shualian.terminals.service import TerminalServices, terminal_services
@@ -74,6 +77,9 @@ class InsurerSide:
     captures: Captures
     emergency: EmergencySearch
     pauses: FacePauses
+    messages: Messages
+    accesses: Accesses
+    assessments: Assessments
     registry: PoliceRegistryClient | NoRegistry
     institutions: Institutions
     institution_names: InstitutionNames
@@ -89,13 +95,14 @@ class InsurerSide:
         Raises:
             Refused: ``insurer.notice_differs``.
         """
-        running = running_facts(
-            self.settings, frames_stored=False, templates_kept=True, payment_consent=True
-        )
-        check_notice(self.insured.notices.current, running)
+        check_notice(self.insured.notices.current, facts_of(self.settings))
 
     def keep_house(self) -> None:
-        """What is due now and then: forget what is over, delete what nobody used."""
+        """What is due now and then: tell what waits, forget what is over, delete what is unused."""
+        self.messages.deliver((self.insured.templates, self.insured.family))
+        self.messages.purge()
+        self.accesses.purge()
+        self.assessments.note_filing()
         self.insured.expectations.purge()
         self.pauses.purge()
         self.emergency.purge()
@@ -191,6 +198,18 @@ def assemble_insurer(
         degraded_max_fen=Fen(settings.registry_degraded_max_fen),
     )
     institutions = Institutions(database=database)
+    institution_names = InstitutionNames(institutions)
+    emergency = EmergencySearch(
+        database=database,
+        clock=clock,
+        engine=engine,
+        gallery=gallery,
+        error_rates=calibration,
+        fmr=settings.identification_fmr,
+        people=insured.desk,
+        sealer=sealer,
+        per_day_max=settings.emergency_searches_max,
+    )
     return InsurerSide(
         settings=settings,
         mode=mode,
@@ -210,21 +229,32 @@ def assemble_insurer(
             counter=REFUSED_REQUESTS,
             clock=clock,
         ),
-        emergency=EmergencySearch(
+        emergency=emergency,
+        pauses=pauses,
+        messages=Messages(database=database, clock=clock, phone=settings.insurer_phone),
+        accesses=Accesses(
             database=database,
             clock=clock,
-            engine=engine,
-            gallery=gallery,
-            error_rates=calibration,
-            fmr=settings.identification_fmr,
-            people=insured.desk,
-            sealer=sealer,
-            per_day_max=settings.emergency_searches_max,
+            faces=verification,
+            emergencies=emergency,
+            institutions=institution_names,
+            guardians=insured.consents,
+            months=settings.access_log_months,
         ),
-        pauses=pauses,
+        assessments=Assessments(
+            database=database,
+            clock=clock,
+            settings=settings,
+            mode=mode,
+            running=facts_of(settings),
+            notice=insured.notices.current,
+            calibration=calibration,
+            filing=insured.templates,
+            searches=verification,
+        ),
         registry=registry,
         institutions=institutions,
-        institution_names=InstitutionNames(institutions),
+        institution_names=institution_names,
         funds=Funds(database=database, clock=clock),
         settlements=Settlements(
             database=database,
@@ -238,6 +268,14 @@ def assemble_insurer(
         staff=staff_of(settings, database, sealer, clock),
         audit=audit_of(_INSURER_CHAIN, settings, database, keys, clock),
     )
+
+
+def facts_of(settings: Settings) -> RunningFacts:
+    """What this assembly does with face data: no frame is stored, templates are, payment is asked.
+
+    The notice is held against it, and the impact assessment is written of it.
+    """
+    return running_facts(settings, frames_stored=False, templates_kept=True, payment_consent=True)
 
 
 def _policy(settings: Settings) -> Policy:

@@ -10,13 +10,17 @@ from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.orders import store as order_store
 from shualian.hospital.payments import store as payment_store
 from shualian.hospital.records import store as record_store
+from shualian.hospital.wallet import store as wallet_store
+from shualian.insurer.accesses import store as access_store
 from shualian.insurer.activation import store as activation_store
+from shualian.insurer.assessment import store as assessment_store
 from shualian.insurer.channels import store as channel_store
 from shualian.insurer.consents import store as consent_store
 from shualian.insurer.erasures import store as erasure_store
 from shualian.insurer.family import store as family_store
 from shualian.insurer.funds import store as fund_store
 from shualian.insurer.institutions import store as institution_store
+from shualian.insurer.messages import store as message_store
 from shualian.insurer.persons import store as person_store
 from shualian.insurer.settlement import store as settlement_store
 from shualian.insurer.templates import store as template_store
@@ -38,6 +42,9 @@ INSURER_TABLES: Sequence[MetaData] = (
     template_store.metadata,
     erasure_store.metadata,
     family_store.metadata,
+    message_store.metadata,
+    access_store.metadata,
+    assessment_store.metadata,
     institution_store.metadata,
     fund_store.metadata,
     settlement_store.metadata,
@@ -58,6 +65,7 @@ HOSPITAL_TABLES: Sequence[MetaData] = (
     order_store.metadata,
     payment_store.metadata,
     cashier_store.metadata,
+    wallet_store.metadata,
     staff_store.metadata,
     audit_store.metadata,
 )

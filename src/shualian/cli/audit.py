@@ -62,12 +62,12 @@ def verify(
     Reads only, beside a running server too.
     """
     settings = load_settings()
-    url = database or _insurer_url(settings)
+    url = database or insurer_url(settings)
     folder = checkpoints or _usual_checkpoints(settings, database)
     # Before the database: its chain only grows, so what is exported now is there then.
     lines = None if folder is None else CheckpointFolder(folder).everything()
     believed = None if folder is None else _public_keys(url, settings, keys)
-    report = _read(
+    report = read_beside(
         url,
         lambda connection: verify_chain(
             connection, chain=chain, checkpoints=lines, public_keys=believed
@@ -81,7 +81,8 @@ def verify(
         raise typer.Exit(BROKEN_EXIT_CODE)
 
 
-def _insurer_url(settings: Settings) -> str:
+def insurer_url(settings: Settings) -> str:
+    """Address of the insurer's database."""
     return settings.insurer_database_url or f"sqlite:///{settings.data_dir / 'insurer.sqlite'}"
 
 
@@ -91,7 +92,7 @@ def _usual_checkpoints(settings: Settings, database: str | None) -> Path | None:
 
 
 def _public_keys(url: str, settings: Settings, folder: Path | None) -> PublicKeys:
-    identity = _read(
+    identity = read_beside(
         url, lambda connection: connection.execute(select(database_identity)).one_or_none()
     )
     if identity is None:
@@ -100,7 +101,7 @@ def _public_keys(url: str, settings: Settings, folder: Path | None) -> PublicKey
     return public_keys_of(FileKeys(folder or usual, mode=Mode(identity.mode)))
 
 
-def _read(url: str, work: Callable[[Connection], T]) -> T:
+def read_beside(url: str, work: Callable[[Connection], T]) -> T:
     """Run ``work`` on one snapshot of a database that it cannot write.
 
     Raises:

@@ -8,11 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from shualian.cli import audit as audit_commands
+from shualian.cli import bench_verification
 from shualian.cli import persons as person_commands
 from shualian.cli import policy as policy_commands
+from shualian.cli import privacy as privacy_commands
 from shualian.cli import sandbox as sandbox_commands
+from shualian.cli import sandbox_ewallet as ewallet_commands
 from shualian.cli import settle as settle_commands
 from shualian.cli import terminal as terminal_commands
+from shualian.cli import verification as verification_commands
 from shualian.cli.attacks import simulate_attacks
 from shualian.cli.calibrate import calibrate
 from shualian.cli.demo import demo
@@ -48,14 +52,21 @@ for command in (
 demos = typer.Typer(invoke_without_command=True)
 demos.callback()(demo)
 demos.command("terminal")(terminal_commands.demo)
+demos.command("verify")(verification_commands.demo)
 app.add_typer(demos, name="demo")
 benchmarks = typer.Typer(no_args_is_help=True, help="Measure: ratios beside every rate.")
 benchmarks.command("terminal")(terminal_commands.bench)
 benchmarks.command("benefits")(settle_commands.bench)
+benchmarks.command("verification")(bench_verification.bench)
 app.add_typer(benchmarks, name="bench")
 audit = typer.Typer(no_args_is_help=True, help="The audit chain.")
 audit.command()(audit_commands.verify)
 app.add_typer(audit, name="audit")
+privacy = typer.Typer(no_args_is_help=True, help="Impact assessments and people concerned.")
+privacy.command()(privacy_commands.assessment)
+privacy.command()(privacy_commands.assessments)
+privacy.command()(privacy_commands.affected)
+app.add_typer(privacy, name="privacy")
 agent = typer.Typer(no_args_is_help=True, help="The reference agent of a native terminal.")
 agent.command()(terminal_commands.enrol)
 agent.command()(terminal_commands.fingerprint)
@@ -77,6 +88,7 @@ app.add_typer(settle, name="settle")
 sandbox = typer.Typer(no_args_is_help=True, help="Stand-ins of the outside world.")
 sandbox.callback()(lambda: None)
 sandbox.command("police-registry")(sandbox_commands.police_registry)
+sandbox.command("ewallet")(ewallet_commands.ewallet)
 app.add_typer(sandbox, name="sandbox")
 app.command()(serve)
 app.command()(bootstrap)

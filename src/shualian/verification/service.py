@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -98,6 +98,8 @@ from shualian.verification.sessions.model import (
 _KEY_ID_MAX = 64
 _FAILURES = frozenset({NOT_LIVE, PERSON_NOT_FOUND, *REFUSAL_OF.values()})
 """Refusals that count towards a pause: somebody who is not who they say."""
+_UNDECIDED_KEPT = timedelta(days=1)
+_FORGOTTEN_AT_ONCE = 500
 _TOLD_EARLY = frozenset({SoughtBy.CALLED, SoughtBy.DOCUMENT})
 """Claims that tell at once that a voucher is frozen; a typed number tells a stranger nothing."""
 
@@ -459,6 +461,27 @@ class Verification:
     def accesses_of(self, psn_no: PersonNo) -> list[Access]:
         """The person's own access log: verified, confirmed, redeemed; oldest first."""
         return self._database.read(lambda connection: store.accesses_of(connection, psn_no))
+
+    def forget_before(self, before: datetime) -> int:
+        """Delete sessions decided before a moment with all that came of them; how many.
+
+        Sessions that nobody brought to a decision go after a day, and nothing goes earlier. The
+        audit stays.
+        """
+        kept = self._clock.now() - _UNDECIDED_KEPT
+
+        def work(connection: Connection) -> int:
+            return store.forget_sessions(
+                connection,
+                decided_before=min(before, kept),
+                expired_before=kept,
+                sessions_max=_FORGOTTEN_AT_ONCE,
+            )
+
+        forgotten = 0
+        while gone := self._database.write(work):
+            forgotten += gone
+        return forgotten
 
     def _check_terminal(self, terminal: Terminal, amount_max_fen: Fen) -> None:
         check_face_capture(terminal.terminal_class, mode=self._mode)

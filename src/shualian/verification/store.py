@@ -21,6 +21,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    delete,
     func,
     insert,
     or_,
@@ -98,6 +99,8 @@ sessions = Table(
     Column("activated", Boolean, nullable=False),
     Column("proof_issued_at", UtcTime),
     Index("verification_session_decided", "terminal_id", "decided_at"),
+    # By which sessions are forgotten, decided ones and abandoned ones.
+    Index("verification_session_over", "decided_at", "expires_at"),
 )
 
 consents = Table(
@@ -311,6 +314,12 @@ def open_proofs(
     return [_stored_proof(row, AuthNo("")) for row in rows]
 
 
+def lock_proof(connection: Connection, auth_digest: str) -> None:
+    """Let nobody else redeem a proof until this transaction ends."""
+    row = select(proofs.c.auth_digest).where(proofs.c.auth_digest == auth_digest)
+    connection.execute(row.with_for_update(key_share=True))
+
+
 def redemptions_of(connection: Connection, auth_digest: str) -> Sequence[Redemption]:
     """All redemptions of a proof."""
     rows = connection.execute(select(redemptions).where(redemptions.c.auth_digest == auth_digest))
@@ -360,6 +369,32 @@ def accesses_of(connection: Connection, psn_no: PersonNo) -> list[Access]:
         *_accesses(connection, redeemed, AccessKind.PROOF_REDEEMED),
     ]
     return sorted(found, key=lambda access: access.at)
+
+
+def forget_sessions(
+    connection: Connection, *, decided_before: datetime, expired_before: datetime, sessions_max: int
+) -> int:
+    """Delete old sessions with person, consents, proof and redemptions; how many sessions.
+
+    Args:
+        connection: Of a write transaction.
+        decided_before: Decided sessions go before this.
+        expired_before: Sessions that nobody brought to a decision go when they expired before this.
+        sessions_max: How many at once, so that the transaction is short.
+    """
+    decided = sessions.c.decided_at < decided_before
+    abandoned = sessions.c.decided_at.is_(None) & (sessions.c.expires_at < expired_before)
+    gone: list[str] = []
+    for over in (decided, abandoned):
+        ids = select(sessions.c.session_id).where(over).limit(sessions_max - len(gone))
+        gone += connection.scalars(ids)
+    of_session = proofs.c.session_id.in_(gone)
+    used = redemptions.c.auth_digest.in_(select(proofs.c.auth_digest).where(of_session))
+    connection.execute(delete(redemptions).where(used))
+    connection.execute(delete(proofs).where(of_session))
+    for table in (persons, consents, sessions):
+        connection.execute(delete(table).where(table.c.session_id.in_(gone)))
+    return len(gone)
 
 
 def _where_of(table: Table) -> tuple[Column[Any], ...]:

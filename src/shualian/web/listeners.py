@@ -10,9 +10,12 @@ from shualian.assembly import HospitalSide, InsurerSide
 from shualian.core.mode import Mode, Side
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings
+from shualian.insurer.accesses import api as accesses_api
+from shualian.insurer.assessment import api as assessment_api
 from shualian.insurer.channels import api as channels_api
 from shualian.insurer.consents import api as consents_api
 from shualian.insurer.family import api as family_api
+from shualian.insurer.messages import api as messages_api
 from shualian.insurer.templates import api as templates_api
 from shualian.insurer.vouchers import api as vouchers_api
 from shualian.staff import api as staff_api
@@ -67,9 +70,12 @@ def build_terminal_listener(
         stand_ins: Beside those that follow from mode and settings.
 
     Raises:
-        Refused: ``insurer.notice_differs``: no camera runs under a notice that is not true.
+        Refused: ``insurer.notice_differs``: no camera runs under a notice that is not true;
+            ``insurer.assessment_missing``: nor, in production, before its impact was assessed.
     """
     insurer.check_notice()
+    if insurer.mode is Mode.PRODUCTION:
+        insurer.assessments.check_assessed()
     origin = settings.terminal_origin
     routes = (
         terminals_api.terminal_router(insurer.terminals, origin=origin),
@@ -145,9 +151,16 @@ def build_channel_listener(
         clock=insurer.clock,
         origin=settings.channel_origin,
     )
+    messages = messages_api.channel_routes(
+        insured.channels,
+        insurer.messages,
+        insured.vouchers,
+        insured.channel_activations,
+        origin=settings.channel_origin,
+    )
     return build_listener(
         "channel",
-        routers=[_documented(routes)],
+        routers=[_documented(routes), _documented(messages)],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
     )
@@ -179,6 +192,10 @@ def _own_acts(insurer: InsurerSide, settings: Settings) -> Sequence[APIRouter]:
             origin=origin,
         ),
         family_api.terminal_routes(terminals, insured.family, proofs, clock=clock, origin=origin),
+        messages_api.terminal_routes(terminals, insurer.messages, proofs, origin=origin),
+        accesses_api.terminal_routes(
+            terminals, insurer.accesses, proofs, insured.persons, clock=clock, origin=origin
+        ),
     )
 
 
@@ -196,6 +213,8 @@ def _windows(insurer: InsurerSide, caller: Callable[[Request], Caller]) -> Seque
         family_api.staff_routes(insured.family_window, window, clock=clock),
         emergency_api.staff_routes(insurer.emergency, treating),
         channels_api.staff_routes(insured.channels, supervising),
+        accesses_api.staff_routes(insurer.accesses, people, window, clock=clock),
+        assessment_api.staff_routes(insurer.assessments, supervising),
     )
 
 

@@ -105,6 +105,29 @@ class ChannelAnswer(_Body):
     withdrawn_at: datetime | None
 
 
+def signed_routes(channels: Channels, *, origin: str) -> APIRouter:
+    """An empty router whose routes are requests of channels: verified before a body is read.
+
+    Declare routes on it with a :data:`Verified` parameter.
+    """
+    return APIRouter(route_class=_route_class(channels, origin), tags=["channel"])
+
+
+def verified(request: Request) -> Channel:
+    """The channel whose signature was verified before the body was read.
+
+    Raises:
+        RuntimeError: On a route that does not verify: then nothing is answered.
+    """
+    found = getattr(request.state, "channel", None)
+    if not isinstance(found, Channel):
+        raise RuntimeError("a channel's route without verification")  # noqa: TRY004
+    return found
+
+
+Verified = Annotated[Channel, Depends(verified)]
+
+
 def channel_routes(
     channels: Channels,
     activations: ChannelActivations,
@@ -122,20 +145,19 @@ def channel_routes(
         clock: For the age of ID numbers.
         origin: Canonical origin of the listener, which channels sign.
     """
-    routes = APIRouter(route_class=_route_class(channels, origin), tags=["channel"])
+    routes = signed_routes(channels, origin=origin)
 
     @routes.post(ACTIVATIONS_PATH)
-    def activate(body: ActivationBody, request: Request, response: Response) -> ActivationReply:
+    def activate(body: ActivationBody, channel: Verified, response: Response) -> ActivationReply:
         """Activate a person's voucher after the channel's own face check."""
         response.headers["Cache-Control"] = "no-store"
         asked = _asked(body, clock)
-        answer = activations.activate(_verified(request), asked)
+        answer = activations.activate(channel, asked)
         return ActivationReply(ec_token=answer.ec_token, activated_at=answer.at)
 
-    @routes.post(CODES_PATH)
-    def show_code(body: CodeBody, request: Request, response: Response) -> CodeReply:
+    @routes.post(CODES_PATH, dependencies=[Depends(verified)])
+    def show_code(body: CodeBody, response: Response) -> CodeReply:
         """A code of an active voucher, for a person who is signed in at the channel."""
-        _verified(request)
         response.headers["Cache-Control"] = "no-store"
         shown = codes.show_code(codes.by_ec_token(body.ec_token))
         return CodeReply(token=shown.token, expires_at=shown.expires_at)
@@ -215,13 +237,6 @@ def _signed(request: Request, origin: str, body: bytes) -> SignedRequest:
         address=terminals_api.address_of(request.scope),
         body=body,
     )
-
-
-def _verified(request: Request) -> Channel:
-    found = getattr(request.state, "channel", None)
-    if not isinstance(found, Channel):
-        raise RuntimeError("a channel's route without verification")  # noqa: TRY004
-    return found
 
 
 def _asked(body: ActivationBody, clock: Clock) -> ActivationRequest:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from shualian.core.clock import Clock, business_date
 from shualian.core.database import Database
+from shualian.core.identifiers import PersonNo
 from shualian.core.refusals import Refused
 from shualian.insurer.channels import store
 from shualian.insurer.channels.model import (
@@ -212,6 +213,12 @@ class ChannelActivations:
             return ActivationAnswer(token, now)
 
         return self._database.write(work)
+
+    def activated(self, channel: Channel, psn_no: PersonNo) -> bool:
+        """Whether a person ever activated through this channel."""
+        return self._database.read(
+            lambda connection: store.activated(connection, channel.code, psn_no)
+        )
 
     def _repeated(
         self, connection: Connection, channel: Channel, request: ActivationRequest, digest: bytes

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
+    Index,
     LargeBinary,
     MetaData,
     Row,
@@ -44,6 +45,7 @@ channel_activation = Table(
     Column("body_digest", LargeBinary, nullable=False),
     Column("psn_no", String(30), nullable=False),
     Column("at", UtcTime, nullable=False),
+    Index("ix_channel_activation_person", "psn_no"),
 )
 
 
@@ -112,6 +114,13 @@ def keep_activation(
             at=kept.at,
         )
     )
+
+
+def activated(connection: Connection, code: str, psn_no: PersonNo) -> bool:
+    """Whether a channel ever activated a person."""
+    table = channel_activation
+    query = select(table.c.at).where(table.c.psn_no == psn_no, table.c.channel == code)
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _channel(row: Row[Any]) -> Channel:

@@ -201,6 +201,13 @@ class EmergencySearch:
         before = self._clock.now() - APPROVE_WITHIN
         return self._database.write(lambda connection: store.remove_unused(connection, before))
 
+    def forget_before(self, before: datetime) -> int:
+        """Delete searches made before a moment, with whom they suggested; how many.
+
+        One that nobody has reviewed stays until somebody has. The audit stays.
+        """
+        return self._database.write(lambda connection: store.forget(connection, before))
+
     def _approvable(
         self, connection: Connection, actor: InstitutionStaff, emergency_id: EmergencyId
     ) -> Emergency:

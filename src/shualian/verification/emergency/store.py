@@ -159,6 +159,14 @@ def remove_unused(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(emergencies).where(unused)).rowcount
 
 
+def forget(connection: Connection, before: datetime) -> int:
+    """Delete reviewed searches approved before a moment, with their suggestions; how many."""
+    old = (emergencies.c.approved_at < before) & emergencies.c.reviewed_at.is_not(None)
+    ids = select(emergencies.c.emergency_id).where(old)
+    connection.execute(delete(suggested).where(suggested.c.emergency_id.in_(ids)))
+    return connection.execute(delete(emergencies).where(old)).rowcount
+
+
 def _update(connection: Connection, emergency_id: EmergencyId, **values: object) -> None:
     own = emergencies.c.emergency_id == emergency_id
     connection.execute(update(emergencies).where(own).values(**values))
