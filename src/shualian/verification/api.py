@@ -5,10 +5,11 @@ The only asynchronous code of this part. It carries messages between a socket an
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 import anyio
 from anyio import CapacityLimiter
@@ -42,6 +43,9 @@ from shualian.verification.failures.rules import of_refusal
 from shualian.verification.model import NOT_VERIFIED, SESSION_EXPIRED
 
 T = TypeVar("T")
+
+TURNING_BY_CORE = 4
+"""Captures in their challenge at once; with a core for four each is seen ten times a second."""
 
 CLOSE_DONE = 1000
 CLOSE_POLICY = 1008
@@ -130,7 +134,12 @@ def _signed_routes(
 def _stream_routes(captures: Captures, terminal_services: TerminalServices) -> APIRouter:
     routes = APIRouter(tags=["terminal"])
     threads = _Threads(
-        frames=CapacityLimiter(captures.inference_max),
+        turns=Turns(
+            frames_max=captures.inference_max,
+            turning_max=TURNING_BY_CORE * captures.inference_max,
+        ),
+        # One more than may look at frames: a thread that is just done is not yet given back.
+        frames=CapacityLimiter(captures.inference_max + 1),
         other=CapacityLimiter(captures.captures_max),
     )
 
@@ -177,8 +186,84 @@ class _Threads:
     Both are apart from the threads of the other routes, which captures must not use up.
     """
 
+    turns: "Turns"
     frames: CapacityLimiter
     other: CapacityLimiter
+
+
+class Hurry(Protocol):
+    """How a capture stands, as far as its next frame may have to wait."""
+
+    @property
+    def turning(self) -> bool:
+        """Whether somebody was asked to turn."""
+        ...
+
+    @property
+    def about_to_turn(self) -> bool:
+        """Whether the next frame may be the last one before that."""
+        ...
+
+
+class Turns:
+    """Whose frame is looked at next, when more wait than there are cores; for one event loop.
+
+    Somebody who was asked to turn and is not seen again within a second has failed. Were everybody
+    served in the order of arrival, then under too many captures nobody would pass. So frames of
+    turning heads go first, and only so many are asked to turn at the same time: the others look
+    straight a little longer.
+    """
+
+    def __init__(self, *, frames_max: int, turning_max: int) -> None:
+        """Begin with nobody.
+
+        Args:
+            frames_max: Frames that are looked at at the same moment.
+            turning_max: Captures in which somebody turns at the same time.
+        """
+        self._free = frames_max
+        self._turning_max = turning_max
+        self._turning: set[Hurry] = set()
+        self._waiting: list[tuple[Hurry, asyncio.Future[None]]] = []
+
+    @asynccontextmanager
+    async def turn(self, capture: Hurry) -> AsyncIterator[None]:
+        """Wait until a capture's frame may be looked at; it is, for the time of a block."""
+        given = asyncio.get_running_loop().create_future()
+        self._waiting.append((capture, given))
+        self._give()
+        try:
+            await given
+            yield
+        finally:
+            if given.cancelled():
+                self._waiting.remove((capture, given))
+            else:
+                self._free += 1
+            if not capture.turning:
+                self._turning.discard(capture)
+            self._give()
+
+    def forget(self, capture: Hurry) -> None:
+        """A capture is over."""
+        self._turning.discard(capture)
+        self._give()
+
+    def _give(self) -> None:
+        while self._free and (chosen := self._chosen()) is not None:
+            self._waiting.remove(chosen)
+            capture, given = chosen
+            if capture.turning or capture.about_to_turn:
+                self._turning.add(capture)
+            self._free -= 1
+            given.set_result(None)
+
+    def _chosen(self) -> tuple[Hurry, asyncio.Future[None]] | None:
+        waiting = [each for each in self._waiting if not each[1].cancelled()]
+        hurried = next((each for each in waiting if each[0].turning), None)
+        full = len(self._turning) >= self._turning_max
+        allowed = (each for each in waiting if not (full and each[0].about_to_turn))
+        return hurried or next(allowed, None)
 
 
 class _Stream:
@@ -187,6 +272,7 @@ class _Stream:
     def __init__(self, socket: WebSocket, captures: Captures, threads: _Threads) -> None:
         self._socket = socket
         self._limits = captures.limits
+        self._clock = captures.clock
         self._threads = threads
         self._conversation: Conversation = captures.conversation()
         self._listening: asyncio.Task[Message] | None = None
@@ -206,6 +292,7 @@ class _Stream:
                 self._listening.cancel()
             with anyio.CancelScope(shield=True):
                 await self._in_thread(self._conversation.lose)
+            self._threads.turns.forget(self._conversation)
 
     async def _talk(self) -> None:
         self._listen()
@@ -225,8 +312,9 @@ class _Stream:
         message = await self._heard(seconds_max)
         if message is None:
             return await self._in_thread(self._conversation.refuse, Refused(SESSION_EXPIRED))
+        arrived_at = self._clock.now()
         listening = self._listen()
-        answer = await self._in_thread(self._conversation.answer, message)
+        answer = await self._taken(message, arrived_at)
         if listening.done() and not self._conversation.over:
             _content(listening.result())
             return await self._in_thread(self._conversation.refuse, Refused(MESSAGE_TOO_EARLY))
@@ -242,10 +330,17 @@ class _Stream:
         self._listening = asyncio.ensure_future(self._socket.receive())
         return self._listening
 
+    async def _taken(self, message: bytes | str, arrived_at: datetime) -> Answer:
+        take = self._conversation.answer
+        if isinstance(message, str):
+            return await self._in_thread(take, message, arrived_at)
+        async with self._threads.turns.turn(self._conversation):
+            return await anyio.to_thread.run_sync(
+                take, message, arrived_at, limiter=self._threads.frames
+            )
+
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        is_frame = any(isinstance(each, bytes) for each in arguments)
-        limiter = self._threads.frames if is_frame else self._threads.other
-        return await anyio.to_thread.run_sync(work, *arguments, limiter=limiter)
+        return await anyio.to_thread.run_sync(work, *arguments, limiter=self._threads.other)
 
     def _close_code(self) -> int:
         if self._conversation.decided:

@@ -337,6 +337,17 @@ class LiveCapture:
         )
 
     @property
+    def turning(self) -> bool:
+        """Whether the challenge runs, which a face that is not seen for a second fails."""
+        return self._judge is not None and self._judge.decided is None
+
+    @property
+    def about_to_turn(self) -> bool:
+        """Whether one more good frame begins the challenge."""
+        looked = self._measured is not None or self._capture.good_frames < FRAMES_KEPT - 1
+        return self._challenge is not None and not looked
+
+    @property
     def enough(self) -> bool:
         """Whether a decision can be made: it may be that nobody passed."""
         if self._measured is None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 
 from shualian.core.clock import Clock, business_date
@@ -217,15 +218,30 @@ class Conversation:
         """Whether it is over because a decision was made and told."""
         return self.over and self._refused is None
 
-    def answer(self, message: bytes | str) -> Answer:
+    @property
+    def turning(self) -> bool:
+        """Whether somebody was asked to turn, so that the next frame must not wait."""
+        return self._running is not None and self._running.live.turning
+
+    @property
+    def about_to_turn(self) -> bool:
+        """Whether the next frame may be the last one before somebody is asked to turn."""
+        return self._running is not None and self._running.live.about_to_turn
+
+    def answer(self, message: bytes | str, arrived_at: datetime | None = None) -> Answer:
         """Take the next message, binary or text; after a refusal the conversation is over.
 
         A refused *attempt* (an unknown person, a poor picture) is an answer like others and may
         be followed by ``again``; whatever else is refused ends the capture at once.
+
+        Args:
+            message: As it came.
+            arrived_at: When it came, where it has waited since; now by default. How fast a head
+                turns is told by when its frames came, not by when there was time to look at them.
         """
         try:
             if isinstance(message, bytes):
-                return self._take_frame(message)
+                return self._take_frame(message, arrived_at or self._all.clock.now())
             return self._take_text(message)
         except Refused as refused:
             return self.refuse(refused)
@@ -245,12 +261,11 @@ class Conversation:
         """End the capture because nobody is there to be told; a result that stands is kept."""
         self._end(reason=CAPTURE_LOST.code)
 
-    def _take_frame(self, message: bytes) -> SeenMessage | EnoughMessage:
-        running = self._in_stage(_Stage.FRAMES)
-        now, limits = self._all.clock.now(), self._all.limits
-        running.traffic = running.traffic.with_frame(len(message), now=now, limits=limits)
+    def _take_frame(self, message: bytes, arrived_at: datetime) -> SeenMessage | EnoughMessage:
+        running, limits = self._in_stage(_Stage.FRAMES), self._all.limits
+        running.traffic = running.traffic.with_frame(len(message), now=arrived_at, limits=limits)
         running.chain, jpeg = unpack_frame(running.chain, message)
-        seconds = (now - running.traffic.opened_at).total_seconds()
+        seconds = (arrived_at - running.traffic.opened_at).total_seconds()
         sight = running.live.take(jpeg, seconds=seconds)
         box = BoxBody.made(sight.box) if sight.box else None
         if sight.enough:
