@@ -108,7 +108,7 @@ WALLET_KEY_INVALID = _kind(
     "支付机构的公钥格式不对",
     "The e-wallet's public key does not have its form",
     "格式是“算法:十六进制公钥”，例如 sm2-sm3:04……",
-    "It is written as algorithm:hexadecimal point, for example sm2-sm3:04...",
+    "It is written as algorithm:hexadecimal point, beginning with sm2-sm3:04",
 )
 WALLET_KEY_CHANGED = _kind(
     "wallet_key_changed",
