@@ -77,7 +77,7 @@ REGISTRY_KEY_INVALID = _kind(
     "公安库的公钥格式不对",
     "The police registry's public key does not have its form",
     "格式是“算法:十六进制公钥”，例如 sm2-sm3:04……",
-    "It is written as algorithm:hexadecimal point, for example sm2-sm3:04...",
+    "It is written as algorithm:hexadecimal point, beginning with sm2-sm3:04",
 )
 REGISTRY_KEY_CHANGED = _kind(
     "registry_key_changed",
