@@ -1,13 +1,17 @@
 """An insurer in small for the tests: services over one database, a clock, a desk for proofs."""
 
-import threading
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
 
 from shualian.core.clock import SettableClock
 from shualian.core.database import Database
+from shualian.core.database.statements import own_locks
 from shualian.core.id_number import IdNumber, check_character
 from shualian.core.identifiers import (
     AuthNo,
@@ -23,7 +27,6 @@ from shualian.core.identifiers import (
 )
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
-from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 from shualian.insurer.benefits.model import LineSplit, Settlement
 from shualian.insurer.benefits.store import (
     load_catalogues,
@@ -40,27 +43,39 @@ from shualian.insurer.persons import store as persons_store
 from shualian.insurer.persons.model import Insurance, Insured
 from shualian.insurer.persons.service import Persons
 from shualian.insurer.settlement import store as settlement_store
+from shualian.insurer.settlement.evidence import store as evidence_store
+from shualian.insurer.settlement.evidence.model import HIGHEST, Evidence
+from shualian.insurer.settlement.evidence.service import Cards, PersonalLimits
 from shualian.insurer.settlement.model import (
     Bill,
     ChargeItem,
     Confirmed,
     FaceEvidence,
+    Refund,
     Registration,
+    Reversal,
     SettlementRecord,
     Visit,
 )
 from shualian.insurer.settlement.service import Settlements
+from shualian.insurer.vouchers import store as vouchers_store
+from shualian.insurer.vouchers.service import VoucherPins, Vouchers
+from shualian.sandbox import known_proofs
+from shualian.sandbox.known_proofs import KnownProof
+from shualian.staff.passwords.model import HashCost
+from shualian.trust.audit import store as audit_store
 from shualian.trust.keys import DevelopmentKeys
 from shualian.trust.sealing import Sealer
+from shualian.verification import store as verification_store
 from shualian.verification.model import Relation, Scene
+from shualian.verification.proofs.model import Claim
+from shualian.verification.proofs.within import redeem_within
+from shualian.verification.registry.model import RegistryVerdict
 
 NOW = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)
 CLINIC = InstitutionCode("H99000000001")
 HOSPITAL = InstitutionCode("H99000000003")
-
-PROOF_REFUSED = RefusalKind(
-    "test.proof_refused", "不行", "No", "重来", "Again", Helper.SELF, Finality.FINAL
-)
+PHARMACY = InstitutionCode("P99000000001")
 
 ANTIBIOTIC, CONSULTATION, FOLDER, BLOOD_COUNT = (
     "XA00000000000000000000",
@@ -70,37 +85,52 @@ ANTIBIOTIC, CONSULTATION, FOLDER, BLOOD_COUNT = (
 )
 
 
-@dataclass
 class ProofDesk:
-    """Redeems like verification: once for (intent, use), only for what was confirmed."""
+    """Issues proofs as verification keeps them, and redeems them as it does."""
 
-    good: dict[AuthNo, dict[str, object]] = field(default_factory=dict)
-    redeemed: dict[tuple[IntentId, str], AuthNo] = field(default_factory=dict)
-    looks: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, database: Database, clock: SettableClock) -> None:
+        self.database = database
+        self.clock = clock
 
     def issue(
-        self, psn_no: PersonNo, scene: Scene, institution: InstitutionCode, amount: Fen
+        self,
+        psn_no: PersonNo,
+        scene: Scene,
+        institution: InstitutionCode,
+        amount: Fen,
+        *,
+        subject: PersonNo | None = None,
+        relation: Relation = Relation.SELF,
+        pin: bool = False,
+        active: bool = True,
+        registry: RegistryVerdict | None = RegistryVerdict.MATCH,
+        uses: int = 1,
     ) -> FaceEvidence:
-        """A proof that a person acts for themselves, good for this amount."""
-        evidence = FaceEvidence(
-            auth_no=AuthNo(new_identifier()),
-            intent_id=IntentId(new_identifier()),
-            terminal_id=TerminalId("T1"),
+        """A proof that a person acts for themselves or another, good for this amount."""
+        known = KnownProof(
+            institution=institution,
+            beneficiary=psn_no,
+            subject=subject or psn_no,
             scene=scene,
-            subject=psn_no,
+            amount_max_fen=amount,
+            relation=relation,
+            pin=pin,
+            active=active,
+            registry=registry,
+            uses=uses,
         )
-        self.good[evidence.auth_no] = {
-            "intent_id": evidence.intent_id,
-            "amount_fen": amount,
-            "institution": institution,
-            "terminal": evidence.terminal_id,
-            "scene": scene,
-            "subject": psn_no,
-            "beneficiary": psn_no,
-            "relation": Relation.SELF,
-        }
-        return evidence
+        now = self.clock.now()
+        proof = self.database.write(
+            lambda connection: known_proofs.issue(connection, known, now=now)
+        )
+        return FaceEvidence(
+            auth_no=proof.auth_no,
+            intent_id=proof.intent_id,
+            terminal_id=proof.terminal_id,
+            scene=scene,
+            subject=proof.subject,
+            relation=relation,
+        )
 
     def redeem(
         self,
@@ -116,23 +146,32 @@ class ProofDesk:
         expected_beneficiary: PersonNo,
         expected_relation: Relation,
     ) -> object:
-        asked = {
-            "intent_id": intent_id,
-            "amount_fen": amount_fen,
-            "institution": expected_institution,
-            "terminal": expected_terminal,
-            "scene": expected_scene,
-            "subject": expected_subject,
-            "beneficiary": expected_beneficiary,
-            "relation": expected_relation,
-        }
-        with self.lock:
-            self.looks += 1
-            if self.good.get(auth_no) != asked:
-                raise Refused(PROOF_REFUSED)
-            if self.redeemed.setdefault((intent_id, use), auth_no) != auth_no:
-                raise Refused(PROOF_REFUSED)
-        return None
+        claim = Claim(
+            auth_no,
+            intent_id,
+            use,
+            amount_fen,
+            expected_institution,
+            expected_terminal,
+            expected_scene,
+            expected_subject,
+            expected_beneficiary,
+            expected_relation,
+        )
+
+        def work(connection: Connection) -> object:
+            own_locks(connection)
+            return redeem_within(connection, claim, now=self.clock.now())
+
+        return self.database.write(work)
+
+    def redemptions(self) -> list[tuple[str, str]]:
+        """Every redemption: intent and use."""
+        table = verification_store.redemptions
+        rows = self.database.read(
+            lambda connection: connection.execute(select(table.c.intent_id, table.c.use)).all()
+        )
+        return [(row.intent_id, row.use) for row in rows]
 
 
 def id_number(serial: int = 1) -> IdNumber:
@@ -187,13 +226,30 @@ class Office:
     """All services of the insurer's money over one database."""
 
     def __init__(self, database: Database, folder: Path) -> None:
-        for store in (persons_store, institutions_store, settlement_store, ledger):
+        for store in (
+            audit_store,
+            verification_store,
+            vouchers_store,
+            persons_store,
+            institutions_store,
+            settlement_store,
+            evidence_store,
+            ledger,
+        ):
             database.create_tables(store.metadata)
         self.database = database
         self.clock = SettableClock(NOW)
-        self.proofs = ProofDesk()
-        sealer = Sealer(DevelopmentKeys(folder / "keys"))
+        self.proofs = ProofDesk(database, self.clock)
+        self.sealer = sealer = Sealer(DevelopmentKeys(folder / "keys"))
         self.persons = Persons(database=database, sealer=sealer, mode=Mode.SANDBOX)
+        self.vouchers = Vouchers(database=database, clock=self.clock, sealer=sealer)
+        self.pins = VoucherPins(
+            database=database,
+            clock=self.clock,
+            sealer=sealer,
+            people=self.persons,
+            cost=HashCost(passes=1, memory_kib=8, lanes=1),
+        )
         self.institutions = Institutions(database=database)
         self.funds = Funds(database=database, clock=self.clock)
         self.settlements = Settlements(
@@ -203,8 +259,14 @@ class Office:
             catalogues=load_catalogues(packaged_catalogues()),
             proofs=self.proofs,
             sealer=sealer,
+            pins=self.pins,
+            codes=self.vouchers,
+            people=self.persons,
         )
+        self.cards = Cards(database=database, clock=self.clock, hasher=sealer)
+        self.personal_limits = PersonalLimits(database=database, clock=self.clock, region=HIGHEST)
         self.institutions.contract(Institution(CLINIC, "示例社区", "1", "990000"))
+        self.institutions.contract(Institution(PHARMACY, "示例药店", "0", "990000"))
         self.institutions.contract(Institution(HOSPITAL, "示例医院", "3", "990000"))
 
     def insured(self, serial: int = 1, *, balance: int = 0, psn_type: str = "1101") -> Insured:
@@ -287,17 +349,21 @@ class Charged:
             institution=self.visit.institution, bill=self.bill
         )
 
-    def proof(self) -> FaceEvidence:
+    def proof(self, **shown: Any) -> FaceEvidence:
         """A proof that is good for this bill."""
         return self.office.proofs.issue(
-            self.bill.psn_no, Scene.SETTLEMENT, self.visit.institution, self.bill.medfee_sumamt
+            self.bill.psn_no,
+            Scene.SETTLEMENT,
+            self.visit.institution,
+            self.bill.medfee_sumamt,
+            **shown,
         )
 
     def settle(
         self,
         command: str | None = None,
         *,
-        evidence: FaceEvidence | None = None,
+        evidence: Evidence | None = None,
         agreed: Confirmed | None = None,
         of: Bill | None = None,
     ) -> SettlementRecord:
@@ -307,6 +373,30 @@ class Charged:
             bill=of or self.bill,
             confirmed=agreed or confirmed(self.pre_settle()),
             evidence=evidence or self.proof(),
+        )
+
+    def refund(
+        self,
+        record: SettlementRecord,
+        *give_back: str,
+        instead: Sequence[ChargeItem] = (),
+        command: str | None = None,
+    ) -> Refund:
+        return self.office.settlements.refund(
+            institution=self.visit.institution,
+            command_id=CommandId(command or new_identifier()),
+            setl_id=record.setl_id,
+            mdtrt_id=record.mdtrt_id,
+            psn_no=record.psn_no,
+            give_back=[ChargeItemNo(number) for number in give_back],
+            instead=instead,
+        )
+
+    def reverse(self, command: str) -> Reversal:
+        return self.office.settlements.reverse(
+            institution=self.visit.institution,
+            command_id=CommandId(command),
+            psn_no=self.bill.psn_no,
         )
 
     def cancel(self, record: SettlementRecord, command: str | None = None) -> SettlementRecord:

@@ -5,9 +5,11 @@ from shualian.insurer.benefits import model as benefits
 from shualian.insurer.funds import model as funds
 from shualian.insurer.institutions import model as institutions
 from shualian.insurer.persons import model as persons
+from shualian.insurer.reconciliation import model as reconciliation
 from shualian.insurer.settlement import model as settlement
+from shualian.insurer.settlement.evidence import model as evidence
 
-SUBJECTS = (benefits, funds, institutions, persons, settlement)
+SUBJECTS = (benefits, funds, institutions, persons, settlement, evidence, reconciliation)
 KINDS = [kind for subject in SUBJECTS for kind in subject.REFUSALS]
 
 

@@ -41,6 +41,8 @@ from shualian.insurer.funds.service import Funds
 from shualian.insurer.institutions.service import Institutions
 from shualian.insurer.messages.service import Messages
 from shualian.insurer.notices.model import RunningFacts, check_notice, running_facts
+from shualian.insurer.reconciliation.service import Reconciliation
+from shualian.insurer.settlement.evidence.service import Cards
 from shualian.insurer.settlement.service import Settlements
 from shualian.staff.service import StaffServices
 from shualian.terminals.service import TerminalServices, terminal_services
@@ -85,6 +87,8 @@ class InsurerSide:
     institution_names: InstitutionNames
     funds: Funds
     settlements: Settlements
+    cards: Cards
+    reconciliation: Reconciliation
     terminals: TerminalServices
     staff: StaffServices
     audit: AuditChain
@@ -259,11 +263,16 @@ def assemble_insurer(
         settlements=Settlements(
             database=database,
             clock=clock,
-            policies=load_policies(packaged_policies()),
-            catalogues=load_catalogues(packaged_catalogues()),
+            policies=load_policies(packaged_policies(), mode=mode),
+            catalogues=load_catalogues(packaged_catalogues(), mode=mode),
             proofs=verification,
             sealer=sealer,
+            pins=insured.pins,
+            codes=insured.vouchers,
+            people=insured.persons,
         ),
+        cards=Cards(database=database, clock=clock, hasher=sealer),
+        reconciliation=Reconciliation(database=database),
         terminals=terminals,
         staff=staff_of(settings, database, sealer, clock),
         audit=audit_of(_INSURER_CHAIN, settings, database, keys, clock),

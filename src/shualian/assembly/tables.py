@@ -23,6 +23,7 @@ from shualian.insurer.institutions import store as institution_store
 from shualian.insurer.messages import store as message_store
 from shualian.insurer.persons import store as person_store
 from shualian.insurer.settlement import store as settlement_store
+from shualian.insurer.settlement.evidence import store as evidence_store
 from shualian.insurer.templates import store as template_store
 from shualian.insurer.vouchers import store as voucher_store
 from shualian.staff import store as staff_store
@@ -48,6 +49,7 @@ INSURER_TABLES: Sequence[MetaData] = (
     institution_store.metadata,
     fund_store.metadata,
     settlement_store.metadata,
+    evidence_store.metadata,
     gallery_store.metadata,
     verification_store.metadata,
     pause_store.metadata,

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shualian.cli import audit as audit_commands
+from shualian.cli import bench_settlement as settlement_commands
 from shualian.cli import bench_verification
 from shualian.cli import persons as person_commands
 from shualian.cli import policy as policy_commands
@@ -57,6 +58,7 @@ app.add_typer(demos, name="demo")
 benchmarks = typer.Typer(no_args_is_help=True, help="Measure: ratios beside every rate.")
 benchmarks.command("terminal")(terminal_commands.bench)
 benchmarks.command("benefits")(settle_commands.bench)
+benchmarks.command("settlement")(settlement_commands.bench)
 benchmarks.command("verification")(bench_verification.bench)
 app.add_typer(benchmarks, name="bench")
 audit = typer.Typer(no_args_is_help=True, help="The audit chain.")

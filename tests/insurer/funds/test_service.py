@@ -163,3 +163,59 @@ def test_entries_without_a_balance_row_are_noticed(office: Office) -> None:
     office.database.write(lambda c: c.execute(store.personal_account.delete()))
 
     assert office.funds.check_books() == BooksCheck(Fen(0), 0, 1)
+
+
+# Pending
+
+
+def announce(office: Office, command: str, amount: int) -> None:
+    office.funds.announce_transfer(
+        command_id=CommandId(command), psn_no=PERSON, region="990000", amount=Fen(amount)
+    )
+
+
+def test_money_on_its_way_counts_for_nothing_until_it_arrives(any_office: Office) -> None:
+    announce(any_office, "T1", 80_00)
+    announce(any_office, "T1", 80_00)
+
+    assert any_office.funds.balance(PERSON) == 0
+    assert any_office.funds.account_sum(personal(PERSON)) == 0
+    assert any_office.funds.pending(personal(PERSON)) == 80_00
+    assert any_office.funds.check_books().coherent
+
+    for _ in range(2):
+        any_office.funds.resolve_transfer(command_id=CommandId("T1"), arrived=True)
+
+    assert any_office.funds.balance(PERSON) == 80_00
+    assert any_office.funds.account_sum(contributions("990000")) == -80_00
+    assert any_office.funds.pending(personal(PERSON)) == 0
+    assert any_office.funds.check_books().coherent
+
+
+def test_money_that_does_not_arrive_is_voided_and_stays_so(any_office: Office) -> None:
+    announce(any_office, "T1", 80_00)
+    any_office.funds.resolve_transfer(command_id=CommandId("T1"), arrived=False)
+
+    with pytest.raises(Refused) as refused:
+        any_office.funds.resolve_transfer(command_id=CommandId("T1"), arrived=True)
+
+    assert refused.value.kind.code == "insurer.command_differs"
+    assert any_office.funds.balance(PERSON) == 0
+    assert any_office.funds.pending(personal(PERSON)) == 0
+    assert any_office.funds.check_books().coherent
+
+
+def test_a_transfer_that_was_never_announced_is_not_resolved(office: Office) -> None:
+    with pytest.raises(Refused) as refused:
+        office.funds.resolve_transfer(command_id=CommandId("T9"), arrived=True)
+
+    assert refused.value.kind.code == "insurer.transfer_not_found"
+
+
+def test_a_transfer_announced_with_another_amount_is_refused(office: Office) -> None:
+    announce(office, "T1", 80_00)
+
+    for amount, code in ((81_00, "insurer.command_differs"), (0, "insurer.amount_not_positive")):
+        with pytest.raises(Refused) as refused:
+            announce(office, "T1", amount)
+        assert refused.value.kind.code == code

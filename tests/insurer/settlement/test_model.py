@@ -68,6 +68,7 @@ def test_the_proof_number_is_not_printed() -> None:
 
 def test_a_digest_tells_every_part_of_a_command_apart() -> None:
     bill, evidence, confirmed = COMMAND.bill, COMMAND.evidence, COMMAND.confirmed
+    assert isinstance(evidence, FaceEvidence)
     others: list[SettleCommand | CancelCommand] = [
         COMMAND,
         replace(COMMAND, institution=HOSPITAL),

@@ -10,6 +10,7 @@ PostgreSQL's SERIALIZABLE, whose predicate locks are as coarse as a page of an i
 transactions that have nothing to do with each other.
 """
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -114,7 +115,10 @@ def tell(connection: Connection, commands: Sequence[Filled]) -> list[int]:
     """Run commands that do not look at each other's rows; how many rows each changed."""
     if connection.dialect.name != _POSTGRES:
         execute = _driver(connection).execute
-        return [execute(each.text, _for_sqlite(values)).rowcount for each, values in commands]
+        try:
+            return [execute(each.text, _for_sqlite(values)).rowcount for each, values in commands]
+        except sqlite3.IntegrityError as failure:
+            raise IntegrityError("", None, failure) from None
     driver = _driver(connection)
     together = _together(tuple([each for each, _ in commands]))
     values = [value for _, those in commands for value in _for_postgres(those)]

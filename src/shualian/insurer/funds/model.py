@@ -64,12 +64,27 @@ def cash_clearing(institution: InstitutionCode) -> Account:
     return Account(AccountKind.CASH_CLEARING, institution)
 
 
+class Phase(StrEnum):
+    """Whether a posting counts."""
+
+    POSTED = "posted"
+    """It counts: at once, or because it takes the place of a pending one."""
+    PENDING = "pending"
+    """Its outcome is not known; it counts for nothing until another posting resolves it."""
+    VOIDED = "voided"
+    """It ends a pending one that did not come; it has no entries."""
+
+
 class Cause(StrEnum):
     """Why money moved."""
 
     CONTRIBUTION = "contribution"
     SETTLEMENT = "settlement"
     CANCELLATION = "cancellation"
+    TRANSFER = "transfer"
+    """A transfer of contributions that is announced, and then arrives or does not."""
+    RESOLUTION = "resolution"
+    """A pending posting was posted or voided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,8 @@ class Posting:
         cause_id: Identifier of what caused it; a cause moves money once.
         entries: Amount for each account that it touches, none zero; they add up to zero.
         undoes: The posting of which this is the mirror; a posting is undone at most once.
+        phase: Whether it counts.
+        resolves: The pending posting that this one posts or voids; each is resolved once.
     """
 
     posting_id: PostingId
@@ -89,8 +106,12 @@ class Posting:
     cause_id: str
     entries: Mapping[Account, Fen]
     undoes: PostingId | None = None
+    phase: Phase = Phase.POSTED
+    resolves: PostingId | None = None
 
     def __post_init__(self) -> None:
+        if self.phase is Phase.VOIDED and (self.entries or self.resolves is None):
+            raise ValueError("a voiding posting moves nothing and names what it ends")
         if sum(self.entries.values()) != 0:
             raise ValueError("the entries of a posting add up to zero")
         if ZERO in self.entries.values():
@@ -103,10 +124,30 @@ def mirror(posting: Posting, *, posting_id: PostingId, cause: Cause, cause_id: s
     return Posting(posting_id, cause, cause_id, entries, undoes=posting.posting_id)
 
 
+def resolution(pending: Posting, *, posting_id: PostingId, arrived: bool) -> Posting:
+    """The posting that ends a pending one: with the same entries if it arrived, else with none.
+
+    Raises:
+        ValueError: If the posting is not pending.
+    """
+    if pending.phase is not Phase.PENDING:
+        raise ValueError("only a pending posting is resolved")
+    return Posting(
+        posting_id=posting_id,
+        cause=Cause.RESOLUTION,
+        cause_id=pending.posting_id,
+        entries=pending.entries if arrived else {},
+        phase=Phase.POSTED if arrived else Phase.VOIDED,
+        resolves=pending.posting_id,
+    )
+
+
 def balances(postings: Iterable[Posting]) -> dict[Account, Fen]:
-    """What each account holds after all postings: the sum of its entries."""
+    """What each account holds after all postings: the sum of its entries, pending ones apart."""
     held: dict[Account, Fen] = {}
     for posting in postings:
+        if posting.phase is Phase.PENDING:
+            continue
         for account, amount in posting.entries.items():
             held[account] = Fen(held.get(account, ZERO) + amount)
     return held
@@ -160,4 +201,14 @@ COMMAND_DIFFERS = RefusalKind(
     finality=Finality.FINAL,
 )
 
-REFUSALS = (ACCOUNT_TOO_LOW, AMOUNT_NOT_POSITIVE, COMMAND_DIFFERS)
+TRANSFER_NOT_FOUND = RefusalKind(
+    code="insurer.transfer_not_found",
+    zh="没有这笔划拨",
+    en="There is no such transfer",
+    next_zh="请核对划拨编号",
+    next_en="Check the number of the transfer",
+    helper=Helper.INSURER,
+    finality=Finality.FINAL,
+)
+
+REFUSALS = (ACCOUNT_TOO_LOW, AMOUNT_NOT_POSITIVE, COMMAND_DIFFERS, TRANSFER_NOT_FOUND)

@@ -16,12 +16,11 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     func,
-    insert,
     select,
-    update,
 )
 
 from shualian.core.database import UtcTime
+from shualian.core.database.statements import Filled, Statement, insert_rows, tell
 from shualian.core.identifiers import PersonNo
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
@@ -31,6 +30,7 @@ from shualian.insurer.funds.model import (
     AccountKind,
     BooksCheck,
     Cause,
+    Phase,
     Posting,
     PostingId,
 )
@@ -44,6 +44,8 @@ ledger_posting = Table(
     Column("cause", String(20), nullable=False),
     Column("cause_id", String(60), nullable=False),
     Column("undoes", String(30), ForeignKey("ledger_posting.posting_id"), unique=True),
+    Column("phase", String(10), nullable=False),
+    Column("resolves", String(30), ForeignKey("ledger_posting.posting_id"), unique=True),
     Column("booked_at", UtcTime, nullable=False),
     UniqueConstraint("cause", "cause_id"),
 )
@@ -55,6 +57,8 @@ ledger_entry = Table(
     Column("account_kind", String(20), nullable=False),
     Column("account_owner", String(60), nullable=False, index=True),
     Column("amount_fen", BigInteger, CheckConstraint("amount_fen <> 0"), nullable=False),
+    # 1: it counts for nothing yet, whoever looks at the entry alone sees that.
+    Column("pending", Integer, nullable=False),
 )
 personal_account = Table(
     "personal_account",
@@ -64,51 +68,87 @@ personal_account = Table(
 )
 
 
+_POSTING = (
+    "posting_id",
+    "cause",
+    "cause_id",
+    "undoes",
+    "phase",
+    "resolves",
+    "booked_at",
+)
+_ENTRY = ("posting_id", "line", "account_kind", "account_owner", "amount_fen", "pending")
+_CREDIT = insert_rows(
+    "personal_account",
+    ("psn_no", "balance_fen"),
+    1,
+    then="ON CONFLICT (psn_no) DO UPDATE"
+    " SET balance_fen = personal_account.balance_fen + excluded.balance_fen",
+)
+_DEBIT = Statement(
+    "UPDATE personal_account SET balance_fen = balance_fen + ?"
+    " WHERE psn_no = ? AND balance_fen >= ?"
+)
+
+
+def booked(posting: Posting, *, booked_at: datetime) -> list[Filled]:
+    """What writes a posting and moves the personal balances that it touches, for one round trip.
+
+    Each of them changes one row for each row that it names; a debit that changes none would let
+    its account fall below zero (:func:`check_booked`).
+    """
+    number, entries = posting.posting_id, posting.entries
+    head = (
+        number,
+        posting.cause.value,
+        posting.cause_id,
+        posting.undoes,
+        posting.phase.value,
+        posting.resolves,
+        booked_at,
+    )
+    told = [Filled(insert_rows("ledger_posting", _POSTING, 1), head)]
+    if not entries:
+        return told
+    pending = int(posting.phase is Phase.PENDING)
+    rows: list[str | int | None] = []
+    for line, (account, amount) in enumerate(entries.items(), start=1):
+        rows += (number, line, account.kind.value, account.owner, amount, pending)
+    told.append(Filled(insert_rows("ledger_entry", _ENTRY, len(entries)), tuple(rows)))
+    if not pending:
+        told += _moved(posting)
+    return told
+
+
+def _moved(posting: Posting) -> list[Filled]:
+    return [
+        Filled(_CREDIT, (account.owner, amount))
+        if amount > 0
+        else Filled(_DEBIT, (amount, account.owner, -amount))
+        for account, amount in posting.entries.items()
+        if account.kind is AccountKind.PERSONAL
+    ]
+
+
+def check_booked(told: Sequence[Filled], changed: Sequence[int]) -> None:
+    """Check that every debit of :func:`booked` found its money.
+
+    Raises:
+        Refused: ``insurer.account_too_low``; the caller's transaction must end.
+    """
+    for each, rows in zip(told, changed, strict=True):
+        if each.statement is _DEBIT and rows != 1:
+            raise Refused(ACCOUNT_TOO_LOW)
+
+
 def book(connection: Connection, posting: Posting, *, booked_at: datetime) -> None:
     """Write a posting and move the personal balances that it touches.
 
     Raises:
         Refused: ``insurer.account_too_low`` when a personal account would fall below zero.
     """
-    connection.execute(
-        insert(ledger_posting).values(
-            posting_id=posting.posting_id,
-            cause=posting.cause.value,
-            cause_id=posting.cause_id,
-            undoes=posting.undoes,
-            booked_at=booked_at,
-        )
-    )
-    if posting.entries:
-        connection.execute(insert(ledger_entry), _entry_rows(posting))
-    for account, amount in posting.entries.items():
-        if account.kind is AccountKind.PERSONAL:
-            _move_balance(connection, PersonNo(account.owner), amount)
-
-
-def _entry_rows(posting: Posting) -> list[dict[str, object]]:
-    return [
-        {
-            "posting_id": posting.posting_id,
-            "line": line,
-            "account_kind": account.kind.value,
-            "account_owner": account.owner,
-            "amount_fen": amount,
-        }
-        for line, (account, amount) in enumerate(posting.entries.items(), start=1)
-    ]
-
-
-def _move_balance(connection: Connection, psn_no: PersonNo, amount: Fen) -> None:
-    table = personal_account
-    after = table.c.balance_fen + amount
-    change = update(table).where(table.c.psn_no == psn_no, after >= 0).values(balance_fen=after)
-    if connection.execute(change).rowcount == 1:
-        return
-    held = balance_row(connection, psn_no)
-    if held is not None or amount < 0:
-        raise Refused(ACCOUNT_TOO_LOW, found_fen=held or 0, expected_fen=-amount)
-    connection.execute(insert(table).values(psn_no=psn_no, balance_fen=amount))
+    told = booked(posting, booked_at=booked_at)
+    check_booked(told, tell(connection, told))
 
 
 def balance_row(connection: Connection, psn_no: PersonNo) -> Fen | None:
@@ -128,6 +168,13 @@ def posting_of(connection: Connection, cause: Cause, cause_id: str) -> Posting |
     table = ledger_posting
     query = select(table).where(table.c.cause == cause.value, table.c.cause_id == cause_id)
     row = connection.execute(query).one_or_none()
+    return None if row is None else _posting(row, _entries(connection, row.posting_id))
+
+
+def resolution_of(connection: Connection, posting_id: PostingId) -> Posting | None:
+    """The posting that posted or voided a pending one."""
+    table = ledger_posting
+    row = connection.execute(select(table).where(table.c.resolves == posting_id)).one_or_none()
     return None if row is None else _posting(row, _entries(connection, row.posting_id))
 
 
@@ -153,15 +200,22 @@ def _posting(row: Row[tuple[object, ...]], entries: Sequence[Row[tuple[object, .
             for entry in entries
         },
         undoes=None if row.undoes is None else PostingId(row.undoes),
+        phase=Phase(row.phase),
+        resolves=None if row.resolves is None else PostingId(row.resolves),
     )
 
 
-def account_sum(connection: Connection, account: Account) -> Fen:
-    """The sum of an account's entries."""
+def account_sum(connection: Connection, account: Account, *, pending: bool = False) -> Fen:
+    """The sum of an account's entries; with ``pending``, of those whose outcome is open."""
     table = ledger_entry
     query = select(func.sum(table.c.amount_fen)).where(
-        table.c.account_kind == account.kind.value, table.c.account_owner == account.owner
+        table.c.account_kind == account.kind.value,
+        table.c.account_owner == account.owner,
+        table.c.pending == int(pending),
     )
+    if pending:
+        resolved = select(ledger_posting.c.resolves).where(ledger_posting.c.resolves.is_not(None))
+        query = query.where(table.c.posting_id.not_in(resolved))
     return Fen(int(connection.execute(query).scalar_one() or 0))
 
 
@@ -173,7 +227,10 @@ def check_books(connection: Connection) -> BooksCheck:
     unbalanced = connection.execute(by_posting.having(amount != 0)).all()
     by_person = (
         select(ledger_entry.c.account_owner, amount)
-        .where(ledger_entry.c.account_kind == AccountKind.PERSONAL.value)
+        .where(
+            ledger_entry.c.account_kind == AccountKind.PERSONAL.value,
+            ledger_entry.c.pending == 0,
+        )
         .group_by(ledger_entry.c.account_owner)
     )
     booked = {owner: int(held) for owner, held in connection.execute(by_person)}

@@ -4,30 +4,41 @@ The numbers in brackets are transactions of the national interface.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from hashlib import sha256
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
 from shualian.core.identifiers import (
-    AuthNo,
     ChargeItemNo,
     EncounterNo,
     InstitutionCode,
     IntentId,
     PersonNo,
     SettlementId,
-    TerminalId,
+    StaffId,
     VisitId,
 )
 from shualian.core.money import Fen
 from shualian.core.refusals import Helper, KindsOf, Refused
 from shualian.insurer.benefits.model import CHARGE_INVALID, Amounts, Policy, Settlement
 from shualian.insurer.funds.model import Account, cash_clearing, fund, payable, personal
-from shualian.verification.model import Relation, Scene
+from shualian.insurer.persons.model import Insurance
+from shualian.insurer.settlement.evidence import model as evidences
+from shualian.insurer.settlement.evidence.model import (
+    Evidence,
+    EvidenceKind,
+    SecondFactor,
+    without_secrets,
+)
+from shualian.trust.audit.model import Payload
+from shualian.verification.model import Scene
+
+FaceEvidence = evidences.FaceEvidence
 
 BEGIN_AHEAD_MAX = timedelta(minutes=10)
 """How far the institution's clock may run before ours."""
@@ -35,14 +46,24 @@ BEGIN_BEHIND_MAX = timedelta(days=7)
 """How late a visit may be opened; its begin decides the year and the policy."""
 LINE_FEN_MAX = Fen(1_000_000_000)
 """Ten million yuan: no single charge is larger."""
-SETTLING_SCENES = frozenset((Scene.SETTLEMENT, Scene.DISPENSING))
+SETTLING_SCENES = frozenset((Scene.SETTLEMENT, Scene.DISPENSING, Scene.PHARMACY_PURCHASE))
 """For which scenes a proof may pay: at the desk, and where drugs are paid and given in one scan."""
-REGISTERING_SCENES = frozenset((Scene.REGISTRATION,))
+REGISTERING_SCENES = frozenset((Scene.REGISTRATION, Scene.ADMISSION))
 """For which scenes a proof may open a visit."""
 REGISTER_USE = "register"
 """The use of a face proof that the opening of a visit redeems."""
 SETTLE_USE = "settle"
 """The use of a face proof that a settlement redeems."""
+
+
+class VisitKind(StrEnum):
+    """What a visit is."""
+
+    OUTPATIENT = "outpatient"
+    INPATIENT = "inpatient"
+    """All its open charge items are settled together, in mid-stay or at discharge (2303, 2304)."""
+    PHARMACY = "pharmacy"
+    """Opened and settled in one step (2102)."""
 
 
 class SettlementKind(StrEnum):
@@ -65,6 +86,7 @@ class Registration:
         atddr_no: Doctor's code.
         dept_code: Department's code.
         caty: Category of the department.
+        kind: What the visit is.
     """
 
     psn_no: PersonNo
@@ -75,23 +97,96 @@ class Registration:
     atddr_no: str
     dept_code: str
     caty: str
+    kind: VisitKind = VisitKind.OUTPATIENT
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """An open visit.
+    """A visit.
 
     Attributes:
         mdtrt_id: The insurer's number of it.
         institution: Where.
         registration: As it was opened.
         intent_id: What the person confirmed by face; none for a visit opened on a claim only.
+        cancelled: Whether its registration was cancelled (2202, 2404).
+        discharged_at: When an inpatient left, UTC (2402); none while the stay goes on.
     """
 
     mdtrt_id: VisitId
     institution: InstitutionCode
     registration: Registration
     intent_id: IntentId | None = None
+    cancelled: bool = False
+    discharged_at: datetime | None = None
+
+
+class OpenItem(NamedTuple):
+    """An open charge item, as far as a settlement needs it."""
+
+    feedetl_sn: ChargeItemNo
+    med_list_codg: str
+    det_item_fee_sumamt: Fen
+    cnt: Decimal
+    pric: Decimal
+    hosp_appr_flag: str
+    dise_codg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A visit with everything that its settlement depends on.
+
+    Attributes:
+        institution: Where.
+        psn_no: Who is treated.
+        insutype: Under which insurance.
+        begntime: When it began, UTC.
+        year: Whose counters it moves.
+        kind: What the visit is.
+        cancelled: Whether its registration was cancelled.
+        discharged: Whether an inpatient has left.
+        level: Of the institution; none when it has no contract.
+        region: Care region.
+        insurance: None when the person has no such insurance.
+        balance: Of the personal account.
+        items: Open charge items of the bill.
+        counters: Of the year.
+        so_far: What earlier settlements of this visit added to the counters.
+    """
+
+    institution: InstitutionCode
+    psn_no: PersonNo
+    insutype: str
+    begntime: datetime
+    year: int
+    kind: VisitKind
+    cancelled: bool
+    discharged: bool
+    level: str | None
+    region: str
+    insurance: Insurance | None
+    balance: Fen
+    items: tuple[OpenItem, ...]
+    counters: Mapping[str, Fen]
+    so_far: Mapping[str, Fen]
+
+
+@dataclass(frozen=True, slots=True)
+class VisitInformation:
+    """What the institution says of the illness (2203, 2401); sealed at rest.
+
+    Attributes:
+        med_type: 医疗类别.
+        dise_codg: 病种编码 or empty.
+        main_cond_dscr: 主要病情描述 or empty.
+        diagnoses: ``diag_code`` in the order of ``diag_srt_no``.
+    """
+
+    med_type: str
+    dise_codg: str = ""
+    main_cond_dscr: str = ""
+    diagnoses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +205,8 @@ class ChargeItem:
         bilg_dept_codg: Department that ordered it.
         bilg_dr_codg: Doctor who ordered it.
         rxno: Prescription number or empty.
+        hosp_appr_flag: 医院审批标志: ``0`` nothing said, ``1`` approved, ``2`` refused.
+        dise_codg: 病种编码 or empty; one per charge batch.
     """
 
     feedetl_sn: ChargeItemNo
@@ -123,6 +220,8 @@ class ChargeItem:
     bilg_dept_codg: str
     bilg_dr_codg: str
     rxno: str = ""
+    hosp_appr_flag: str = "0"
+    dise_codg: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +232,12 @@ class Bill:
         mdtrt_id: The visit.
         psn_no: Who is treated.
         insutype: Under which insurance.
-        chrg_bchno: Charge batch: all its lines that are not settled.
+        chrg_bchno: Charge batch: all its lines that are not settled; of an inpatient all lines
+            of the visit are settled, whatever their batch.
         med_type: 医疗类别.
         acct_used: ``acct_used_flag``: whether the personal account is to be used.
         medfee_sumamt: Total as the institution has it.
+        mid_setl: ``mid_setl_flag``: in the middle of a stay, which goes on.
     """
 
     mdtrt_id: VisitId
@@ -146,6 +247,7 @@ class Bill:
     med_type: str
     acct_used: bool
     medfee_sumamt: Fen
+    mid_setl: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,34 +268,42 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class FaceEvidence:
-    """That the opening of a visit or a settlement rests on a face proof.
-
-    Attributes:
-        auth_no: The proof; a secret, never stored here.
-        intent_id: What the person confirmed; good for one visit or one settlement.
-        terminal_id: Where the institution had the person captured.
-        scene: What the person was asked for.
-        subject: Who the institution believes stood there.
-        relation: Of the subject to the one who is treated.
-    """
-
-    auth_no: AuthNo = field(repr=False)
-    intent_id: IntentId
-    terminal_id: TerminalId
-    scene: Scene
-    subject: PersonNo
-    relation: Relation = Relation.SELF
-
-
-@dataclass(frozen=True, slots=True)
 class SettleCommand:
     """Everything that a settlement command says; a repeat must say the same."""
 
     institution: InstitutionCode
     bill: Bill
     confirmed: Confirmed
-    evidence: FaceEvidence
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What a pharmacy sells (2101, 2102): visit, lines and bill in one.
+
+    Attributes:
+        registration: Of kind ``PHARMACY``; ``ipt_otp_no`` is the pharmacy's number of the sale.
+        med_type: 医疗类别, such as ``41``.
+        items: What is sold.
+        acct_used: ``acct_used_flag``.
+        medfee_sumamt: Total as the pharmacy has it.
+    """
+
+    registration: Registration
+    med_type: str
+    items: tuple[ChargeItem, ...]
+    acct_used: bool
+    medfee_sumamt: Fen
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseCommand:
+    """Everything that a pharmacy's settlement says; a repeat must say the same."""
+
+    institution: InstitutionCode
+    purchase: Purchase
+    confirmed: Confirmed
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +314,40 @@ class CancelCommand:
     setl_id: SettlementId
     mdtrt_id: VisitId
     psn_no: PersonNo
+
+
+@dataclass(frozen=True, slots=True)
+class RefundCommand:
+    """Everything that a refund in part says; a repeat must say the same.
+
+    Attributes:
+        institution: Whose.
+        setl_id: What is refunded.
+        mdtrt_id: Of which visit.
+        psn_no: Of whom.
+        give_back: Lines that are given back.
+        instead: Lines that take the place of given-back ones: the quantity that was kept, under
+            numbers of their own.
+    """
+
+    institution: InstitutionCode
+    setl_id: SettlementId
+    mdtrt_id: VisitId
+    psn_no: PersonNo
+    give_back: tuple[ChargeItemNo, ...]
+    instead: tuple[ChargeItem, ...] = ()
+
+
+Command = SettleCommand | PurchaseCommand | CancelCommand | RefundCommand
+
+
+class ReversalOutcome(StrEnum):
+    """How a command whose outcome the sender did not know has ended (2601)."""
+
+    UNDONE = "undone"
+    """It was done, and what it did is undone."""
+    NEVER_DONE = "never_done"
+    """It was not done and never will be: a late copy is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +369,8 @@ class SettlementRecord:
         setl_time: When, UTC.
         year: Whose counters it moved.
         settlement: Amounts, lines, trace; negative in a cancellation.
+        evidence: On what it rests; of a cancellation, what the cancelled one rested on.
+        rests_on: The settlement whose rest this one is, after a part was given back.
     """
 
     setl_id: SettlementId
@@ -241,6 +387,66 @@ class SettlementRecord:
     setl_time: datetime
     year: int
     settlement: Settlement
+    evidence: EvidenceKind = EvidenceKind.FACE
+    rests_on: SettlementId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """A part of a settlement was given back.
+
+    Attributes:
+        cancellation: Of the whole settlement.
+        rest: The settlement of what was kept, on the original evidence; none when nothing was.
+    """
+
+    cancellation: SettlementRecord
+    rest: SettlementRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """The end of a command whose outcome was not known.
+
+    Attributes:
+        outcome: How it ended.
+        cancellation: What undid it, if it was done.
+    """
+
+    outcome: ReversalOutcome
+    cancellation: SettlementRecord | None = None
+
+
+class MoneySettled(Payload, kind="insurer.settlement"):
+    """The audit's record of a settlement or a cancellation.
+
+    Attributes:
+        change: Which.
+        setl_id: Of the record.
+        of: The settlement that it cancels, or whose rest it is.
+        subject: Who is treated.
+        institution: Where.
+        bill_fen: ``medfee_sumamt``; never negative, like the others.
+        fund_fen: ``fund_pay_sumamt``.
+        account_fen: ``acct_pay``.
+        cash_fen: ``psn_cash_pay``.
+        evidence: On what it rests.
+        second: What joined the evidence.
+        seen_by: The clerk who answers for it.
+    """
+
+    change: SettlementKind
+    setl_id: SettlementId
+    of: SettlementId | None
+    subject: PersonNo
+    institution: InstitutionCode
+    bill_fen: Fen
+    fund_fen: Fen
+    account_fen: Fen
+    cash_fen: Fen
+    evidence: EvidenceKind
+    second: SecondFactor
+    seen_by: StaffId | None
 
 
 _kind = KindsOf("insurer").kind
@@ -302,14 +508,6 @@ AMOUNTS_DIFFER = _kind(
     "Pre-settle again and confirm the new amounts",
     Helper.CLERK,
 )
-EVIDENCE_INVALID = _kind(
-    "evidence_invalid",
-    "这次刷脸不是为办这件事",
-    "The proof is of a scene that does not allow this",
-    "请本人为这件事重新刷脸确认",
-    "Let the person scan and confirm for this",
-    Helper.CLERK,
-)
 INTENT_USED = _kind(
     "intent_used",
     "这次确认已经用过",
@@ -335,7 +533,98 @@ ALREADY_CANCELLED = _kind(
     Helper.CLERK,
 )
 
+COMMAND_REFUSED = _kind(
+    "command_refused",
+    "这个请求已经被拒绝过",
+    "This command was refused before",
+    "请用新的请求编号重新办理",
+    "Do it again under a new command identifier",
+    Helper.CLERK,
+)
+COMMAND_REVERSED = _kind(
+    "command_reversed",
+    "这个请求已经冲正，不能再办",
+    "This command was reversed and will not be done",
+    "要结算请用新的请求编号",
+    "Settle under a new command identifier",
+    Helper.CLERK,
+)
+NOT_REVERSIBLE = _kind(
+    "not_reversible",
+    "这个请求已经办成，不能用冲正退回",
+    "What this command did is not undone by a reversal",
+    "撤销已经生效；需要时请重新结算",
+    "The cancellation stands; settle the bill again if it is needed",
+    Helper.CLERK,
+)
+VISIT_CANCELLED = _kind(
+    "visit_cancelled",
+    "这次就诊登记已经撤销",
+    "The registration of this visit was cancelled",
+    "请重新登记就诊",
+    "Register the visit anew",
+    Helper.CLERK,
+)
+VISIT_HAS_CHARGES = _kind(
+    "visit_has_charges",
+    "这次就诊还有费用，不能撤销登记",
+    "The visit still has charge items",
+    "请先撤销结算和费用明细",
+    "Cancel its settlements and withdraw its charge items first",
+    Helper.CLERK,
+)
+VISIT_ENDED = _kind(
+    "visit_ended",
+    "这次就诊已经结清，不能再记费用",
+    "The visit is settled to its end",
+    "需要改费用时先撤销结算",
+    "Cancel the settlement before the charges are changed",
+    Helper.CLERK,
+)
+STAY_STATE = _kind(
+    "stay_state",
+    "住院状态不对，不能办这一步",
+    "The stay does not allow this now",
+    "请核对入院、出院和中途结算",
+    "Check admission, discharge and whether this settles in mid-stay",
+    Helper.CLERK,
+)
+DISEASE_DIFFERS = _kind(
+    "disease_differs",
+    "一个收费批次只能有一个病种",
+    "A charge batch has one disease code",
+    "请按病种分批上传费用",
+    "Upload one batch for each disease",
+    Helper.TECHNICIAN,
+)
+REFUND_INVALID = _kind(
+    "refund_invalid",
+    "退费的明细不对",
+    "These lines cannot be given back",
+    "只能退这笔结算里的明细；留下的数量要用新的流水号，总额不能变多",
+    "Give back lines of this settlement; what is kept has new numbers and costs no more",
+    Helper.CLERK,
+)
+REFUND_DEARER = _kind(
+    "refund_dearer",
+    "退掉这些以后个人反而要多付，没有办理",
+    "After this refund the person would pay more; it was not done",
+    "可以整笔撤销后重新结算，由本人确认新的金额",
+    "Cancel the whole and settle again with the person's own confirmation",
+    Helper.CLERK,
+)
+
 REFUSALS = (
+    COMMAND_REFUSED,
+    COMMAND_REVERSED,
+    NOT_REVERSIBLE,
+    VISIT_CANCELLED,
+    VISIT_HAS_CHARGES,
+    VISIT_ENDED,
+    STAY_STATE,
+    DISEASE_DIFFERS,
+    REFUND_INVALID,
+    REFUND_DEARER,
     VISIT_NOT_FOUND,
     VISIT_DIFFERS,
     VISIT_TIME_INVALID,
@@ -343,21 +632,27 @@ REFUSALS = (
     CHARGE_DIFFERS,
     NOTHING_TO_SETTLE,
     AMOUNTS_DIFFER,
-    EVIDENCE_INVALID,
     INTENT_USED,
     SETTLEMENT_NOT_FOUND,
     ALREADY_CANCELLED,
 )
 
-_SETTLE = TypeAdapter(SettleCommand)
-_CANCEL = TypeAdapter(CancelCommand)
+_COMMANDS: Mapping[type, TypeAdapter[Command]] = {
+    kind: TypeAdapter(kind)
+    for kind in (SettleCommand, PurchaseCommand, CancelCommand, RefundCommand)
+}
 
 
-def command_digest(command: SettleCommand | CancelCommand) -> bytes:
-    """SHA-256 of everything that a command says."""
-    if isinstance(command, SettleCommand):
-        return sha256(_SETTLE.dump_json(command)).digest()
-    return sha256(_CANCEL.dump_json(command)).digest()
+def command_digest(command: Command) -> bytes:
+    """SHA-256 of everything that a command says, without a PIN.
+
+    It lets whoever knows the rest guess the number of a card or document: the digest of such a
+    command is stored as a keyed hash only.
+    """
+    if isinstance(command, SettleCommand | PurchaseCommand):
+        command = replace(command, evidence=without_secrets(command.evidence))
+    kind = type(command)
+    return sha256(kind.__name__.encode() + _COMMANDS[kind].dump_json(command)).digest()
 
 
 def check_begin(begntime: datetime, *, now: datetime) -> None:

@@ -26,9 +26,8 @@ class FaceProofs(Protocol):
     ) -> object:
         """Redeem one use of a proof, durably; the same use of the same intent is answered again.
 
-        It opens a transaction of its own, so it is called outside of ours. ``amount_fen`` is the
-        whole bill (``medfee_sumamt``), because fund, account and cash all move by it; 0 for the
-        opening of a visit.
+        It opens a transaction of its own, so it is called outside of ours: for the opening of a
+        visit, which moves no money (``amount_fen`` is 0). A settlement redeems inside its own.
 
         Raises:
             Refused: When the proof is not good for exactly this.
@@ -49,4 +48,8 @@ class AnswerSealer(Protocol):
         Raises:
             Refused: When the content, the purpose or the context is another.
         """
+        ...
+
+    def keyed_hash(self, value: bytes, *, purpose: str) -> bytes:
+        """A value that only equal values share and that says nothing without the key."""
         ...

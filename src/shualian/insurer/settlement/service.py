@@ -1,31 +1,33 @@
-"""Use cases of a visit's money: open, upload, pre-settle, settle, cancel.
+"""Use cases of a visit's money: pre-settle, settle, refund, cancel, reverse.
 
-**How a settlement survives a crash.** The proof is redeemed in a transaction of its own, before
-the transaction that moves money:
+**How a settlement survives a crash.** It is one transaction: an earlier answer to the command is
+looked for, the amounts are computed and compared with what was confirmed, the evidence is decided
+on, and settlement, charge items, counters, ledger posting, personal account, the use of the proof
+or code, the audit's event and the command's own row are written together. Power lost at any moment
+leaves all of it or nothing; the sender, who stored the command before sending it, repeats it.
 
-1. An earlier answer to the command is looked up and, if there is one, given again; the proof is
-   not looked at.
-2. The amounts are computed and compared, so that a proof is not spent on a wrong bill.
-3. The proof is redeemed for (intent, ``settle``), durably.
-4. One transaction looks for the earlier answer again, computes and compares again, and writes
-   settlement, charge items, counters, ledger posting, personal account and answer together.
+**What a command ends as.** Done: the same command is answered from its sealed record, before any
+evidence is looked at. Refused for good: the same refusal, also for a late copy. Reversed (2601):
+undone or never done, and every later copy is refused. A refusal that asking again can help with is
+not remembered. Other content under the same identifier is refused and remembered by nobody.
 
-Power lost between 3 and 4 leaves a proof that is used and no money that moved. The sender, who
-stored the command before sending it, repeats it: 1 finds nothing, 3 is answered as before because
-redeeming is idempotent for (intent, use), 4 goes through. Lost after 4, the repeat ends at 1. A
-sender who never repeats leaves a spent proof, which pays for nothing else: the intent is bound to
-one settlement by a unique key.
+**Who waits for whom.** Everything that moves a person's money or charges locks the person's row
+first, so that what it reads stays as it is until it has written. Commands under one identifier
+meet in the key of ``insurer_command``.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
-from shualian.core.clock import Clock, business_date
+from shualian.core.clock import Clock
 from shualian.core.database import Database
+from shualian.core.database.statements import Filled, ask, own_locks, tell
 from shualian.core.identifiers import (
     ChargeItemNo,
     CommandId,
@@ -33,107 +35,137 @@ from shualian.core.identifiers import (
     IntentId,
     PersonNo,
     SettlementId,
+    StaffId,
     VisitId,
     new_identifier,
 )
-from shualian.core.money import ZERO, Fen
-from shualian.core.refusals import Refused
-from shualian.insurer.benefits.catalogue import Catalogue, CatalogueBook
+from shualian.core.money import Fen, total
+from shualian.core.refusals import Finality, RefusalKind, Refused
+from shualian.insurer.benefits import model as benefits
+from shualian.insurer.benefits.catalogue import CatalogueBook
 from shualian.insurer.benefits.model import (
-    CHARGE_INVALID,
     Beneficiary,
-    ClassifiedItem,
     LineSplit,
     Policy,
     Settlement,
-    VisitFacts,
     broken_identities,
     mirrored,
     settle,
-    split_items,
 )
 from shualian.insurer.benefits.policy import PolicyBook
+from shualian.insurer.funds import model as funds
 from shualian.insurer.funds import store as ledger
 from shualian.insurer.funds.model import COMMAND_DIFFERS, Cause, Posting, PostingId, mirror
-from shualian.insurer.institutions import store as institutions
-from shualian.insurer.institutions.model import INSTITUTION_NOT_CONTRACTED, Institution
-from shualian.insurer.persons import store as persons
-from shualian.insurer.persons.model import PERSON_NOT_FOUND, Insurance
-from shualian.insurer.settlement import store
+from shualian.insurer.institutions import model as institutions
+from shualian.insurer.persons import model as persons
+from shualian.insurer.settlement import model, statements, store
+from shualian.insurer.settlement.evidence import model as evidences
+from shualian.insurer.settlement.evidence.model import (
+    EVIDENCE_INVALID,
+    HIGHEST,
+    CardEvidence,
+    DocumentEvidence,
+    Evidence,
+    EvidenceKind,
+    FaceEvidence,
+    Limits,
+    Proven,
+    check_limit,
+)
+from shualian.insurer.settlement.evidence.ports import Codes, People, Pins
+from shualian.insurer.settlement.evidence.service import Accepted, Asking, Evidences, Readied
 from shualian.insurer.settlement.model import (
     ALREADY_CANCELLED,
-    CHARGE_DIFFERS,
-    EVIDENCE_INVALID,
+    COMMAND_REVERSED,
     INSURANCE_DIFFERS,
     INTENT_USED,
+    NOT_REVERSIBLE,
     NOTHING_TO_SETTLE,
-    REGISTER_USE,
-    REGISTERING_SCENES,
+    REFUND_DEARER,
+    REFUND_INVALID,
     SETTLE_USE,
     SETTLEMENT_NOT_FOUND,
     SETTLING_SCENES,
-    VISIT_DIFFERS,
     VISIT_NOT_FOUND,
     Bill,
     CancelCommand,
     ChargeItem,
+    Command,
     Confirmed,
-    FaceEvidence,
+    Found,
+    MoneySettled,
+    OpenItem,
+    Purchase,
+    PurchaseCommand,
+    Refund,
+    RefundCommand,
     Registration,
+    Reversal,
+    ReversalOutcome,
     SettleCommand,
     SettlementKind,
     SettlementRecord,
     Visit,
-    check_begin,
-    check_charge_item,
+    VisitKind,
     check_confirmed,
     check_total,
     command_digest,
     entries_of,
 )
 from shualian.insurer.settlement.ports import AnswerSealer, FaceProofs
-from shualian.verification.model import Scene
+from shualian.insurer.settlement.statements import Day, Known, Rests
+from shualian.insurer.settlement.visits.model import WHOLE_STAY, Books, Rules, check_stay
+from shualian.insurer.settlement.visits.service import (
+    Visits,
+    add_items,
+    add_visit,
+    check_items,
+)
+from shualian.insurer.vouchers import model as vouchers
+from shualian.verification import model as verification
 
 _ANSWER = "insurer.settlement.answer"
+_COMMAND = "insurer.settlement.command"
 _RECORD = TypeAdapter(SettlementRecord)
+_KINDS: Mapping[str, RefusalKind] = {
+    kind.code: kind
+    for part in (
+        model,
+        evidences,
+        benefits,
+        funds,
+        institutions,
+        persons,
+        vouchers,
+        verification,
+    )
+    for kind in part.REFUSALS
+}
+"""What a remembered refusal can be."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
-    """What holds for a visit."""
+class _Key:
+    """How a command is known again."""
 
-    policy: Policy
-    catalogue: Catalogue
-    institution: Institution
-    insurance: Insurance
-    year: int
+    institution: InstitutionCode
+    command_id: CommandId
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class _Computed:
     """A bill as it would be settled now."""
 
-    visit: Visit
-    rules: _Rules
+    found: Found
+    rules: Rules
     settlement: Settlement
-
-    @property
-    def numbers(self) -> list[ChargeItemNo]:
-        return [line.item.feedetl_sn for line in self.settlement.lines]
-
-
-@dataclass(frozen=True, slots=True)
-class _Command:
-    """What the books keep of a command."""
-
-    command_id: CommandId
-    digest: bytes
-    intent_id: IntentId | None = None
-    proof_use: str | None = None
 
 
 class Settlements:
-    """The insurer's side of a visit, from registration to cancellation.
+    """The insurer's side of a visit's money.
 
     Every use case is told by ``institution`` who asks, and sees that institution's visits only.
     """
@@ -147,13 +179,34 @@ class Settlements:
         catalogues: CatalogueBook,
         proofs: FaceProofs,
         sealer: AnswerSealer,
+        pins: Pins | None = None,
+        codes: Codes | None = None,
+        people: People | None = None,
+        limits: Mapping[str, Limits] | None = None,
     ) -> None:
+        """Settle under these policies.
+
+        Args:
+            database: The insurer's.
+            clock: For moments and business days.
+            policies: Of the insured regions.
+            catalogues: Of the care regions.
+            proofs: Where the proof of a registration is redeemed.
+            sealer: For answers, information and digests.
+            pins: Without it no card is taken as evidence.
+            codes: Without it no shown code is.
+            people: Without it no document is.
+            limits: Without a PIN, by insured region; they only tighten ``HIGHEST``.
+        """
         self._database = database
         self._clock = clock
-        self._policies = policies
-        self._catalogues = catalogues
-        self._proofs = proofs
+        self._books = Books(policies, catalogues)
         self._sealer = sealer
+        self._limits = dict(limits or {})
+        self._evidences = Evidences(hasher=sealer, pins=pins, codes=codes, people=people)
+        self.visits = Visits(
+            database=database, clock=clock, books=self._books, proofs=proofs, sealer=sealer
+        )
         # A missing key stops the start-up, and none is read from disk inside a transaction.
         sealer.seal(b"", purpose=_ANSWER, context=b"")
 
@@ -164,35 +217,10 @@ class Settlements:
         registration: Registration,
         evidence: FaceEvidence | None = None,
     ) -> Visit:
-        """Open a visit (2201); the same registration again gives the same visit.
-
-        Args:
-            institution: Who asks.
-            registration: What it says; its own visit number makes a repeat known.
-            evidence: Redeemed like that of :meth:`settle`. Without it the visit is a claim, on
-                which nothing is paid: a settlement brings evidence of its own.
-
-        Raises:
-            Refused: ``insurer.visit_time_invalid``, ``institution_not_contracted``,
-                ``person_not_found``, ``not_insured``, ``no_policy``, ``visit_differs``,
-                ``evidence_invalid``, ``intent_used``; and what refuses the proof.
-        """
-        intent_id = evidence.intent_id if evidence else None
-        opened = Visit(VisitId(new_identifier()), institution, registration, intent_id)
-        earlier = self._database.read(lambda connection: self._earlier_visit(connection, opened))
-        if earlier is not None:
-            return earlier
-        if evidence is not None:
-            _check_scene(evidence, REGISTERING_SCENES)
-            self._redeem(REGISTER_USE, evidence, institution, registration.psn_no, ZERO)
-
-        def work(connection: Connection) -> Visit:
-            earlier = self._earlier_visit(connection, opened)
-            if earlier is None:
-                store.add_visit(connection, opened)
-            return earlier or opened
-
-        return self._database.write(work)
+        """See :meth:`Visits.open_visit` (2201, 2401)."""
+        return self.visits.open_visit(
+            institution=institution, registration=registration, evidence=evidence
+        )
 
     def upload_charge_items(
         self,
@@ -202,47 +230,43 @@ class Settlements:
         psn_no: PersonNo,
         items: Sequence[ChargeItem],
     ) -> tuple[LineSplit, ...]:
-        """Take charge items and give the split of each (2204), in the order of ``items``.
-
-        An item that was uploaded before with the same content is answered again; all are taken
-        or none.
-
-        Raises:
-            Refused: ``insurer.visit_not_found``, ``charge_invalid``, ``charge_differs``,
-                ``item_not_in_catalogue``.
-        """
-        numbers = [item.feedetl_sn for item in items]
-        if len(set(numbers)) != len(numbers):
-            raise Refused(CHARGE_INVALID, found="a feedetl_sn twice")
-        for item in items:
-            check_charge_item(item)
-
-        def work(connection: Connection) -> tuple[LineSplit, ...]:
-            visit = _own_visit(connection, institution, mdtrt_id, psn_no)
-            rules = self._rules(connection, visit)
-            splits = split_items(rules.policy, _classified(rules.catalogue, items))
-            earlier = store.charge_items(connection, mdtrt_id, numbers)
-            for item in items:
-                if earlier.get(item.feedetl_sn, item) != item:
-                    raise Refused(CHARGE_DIFFERS, feedetl_sn=item.feedetl_sn)
-            new = [item for item in items if item.feedetl_sn not in earlier]
-            store.add_charge_items(connection, mdtrt_id, new)
-            return splits
-
-        by_number = {split.item.feedetl_sn: split for split in self._database.write(work)}
-        return tuple(by_number[number] for number in numbers)
+        """See :meth:`Visits.upload_charge_items` (2204, 2301)."""
+        return self.visits.upload_charge_items(
+            institution=institution, mdtrt_id=mdtrt_id, psn_no=psn_no, items=items
+        )
 
     def pre_settle(self, *, institution: InstitutionCode, bill: Bill) -> Settlement:
-        """What a settlement of the bill would be now (2206); changes nothing.
+        """What a settlement of the bill would be now (2206, 2303); changes nothing.
 
         Raises:
-            Refused: ``insurer.visit_not_found``, ``insurance_differs``, ``not_insured``,
+            Refused: ``insurer.visit_not_found``, ``visit_cancelled``, ``stay_state``,
+                ``insurance_differs``, ``not_insured``, ``in_arrears``, ``not_synchronised``,
                 ``nothing_to_settle``, ``no_benefit_rule``, ``amounts_differ``.
         """
-        computed = self._database.read(
-            lambda connection: self._compute(connection, institution, bill)
-        )
-        return computed.settlement
+
+        def work(connection: Connection) -> Settlement:
+            answers = ask(connection, _ask_visit(bill))
+            return self._compute(institution, bill, statements.found(answers)).settlement
+
+        return self._database.read(work)
+
+    def pre_settle_purchase(
+        self, *, institution: InstitutionCode, purchase: Purchase
+    ) -> Settlement:
+        """What a pharmacy's sale would be settled as now (2101); changes nothing.
+
+        Raises:
+            Refused: As :meth:`pre_settle` and :meth:`Visits.upload_charge_items`.
+        """
+        check_items(purchase.items)
+        visit = Visit(VisitId(""), institution, purchase.registration)
+
+        def work(connection: Connection) -> Settlement:
+            rules = self.visits.rules(connection, visit)
+            found = _purchase_found(connection, visit, purchase, rules)
+            return self._compute(institution, _bill_of(purchase, visit), found).settlement
+
+        return self._database.read(work)
 
     def settle(
         self,
@@ -251,46 +275,68 @@ class Settlements:
         command_id: CommandId,
         bill: Bill,
         confirmed: Confirmed,
-        evidence: FaceEvidence,
+        evidence: Evidence,
     ) -> SettlementRecord:
-        """Settle a bill on a face proof (2207), once for each command.
+        """Settle a bill (2207, 2304), once for each command.
 
         Args:
             institution: Who asks.
             command_id: Stored by the sender before sending; a repeat is answered from the books.
             bill: What is to be settled.
             confirmed: The amounts that the person confirmed; each must be ours.
-            evidence: The proof; redeemed at most once, see the text of this module.
+            evidence: On what it rests; used up in the same transaction.
 
         Raises:
-            Refused: As :meth:`pre_settle`; ``insurer.command_differs``, ``evidence_invalid``,
-                ``intent_used``, ``account_too_low``; and what refuses the proof.
+            Refused: As :meth:`pre_settle`; ``insurer.command_differs``, ``command_reversed``,
+                ``evidence_invalid``, ``evidence_not_taken``, ``evidence_of_another``,
+                ``limit_without_pin``, ``intent_used``, ``account_too_low``; and what refuses the
+                evidence.
         """
         command = SettleCommand(institution, bill, confirmed, evidence)
-        digest = command_digest(command)
-        before = self._database.read(
-            lambda connection: self._answer_or_compute(connection, command_id, command, digest)
-        )
-        if isinstance(before, SettlementRecord):
-            return before
-        self._redeem(SETTLE_USE, evidence, institution, bill.psn_no, bill.medfee_sumamt)
+        key = self._key(institution, command_id, command)
+        readied = self._readied(key, evidence, bill.psn_no)
+        if not isinstance(readied, Readied):
+            return readied
         setl_id, now = SettlementId(new_identifier()), self._clock.now()
 
-        def work(connection: Connection) -> SettlementRecord:
-            computed = self._answer_or_compute(connection, command_id, command, digest)
-            if isinstance(computed, SettlementRecord):
-                return computed
-            record = _record(setl_id, bill, computed, now)
-            self._write(
-                connection,
-                record,
-                _posting(record, computed.rules.policy),
-                _Command(command_id, digest, evidence.intent_id, SETTLE_USE),
-            )
-            store.hold_items(connection, record, computed.numbers)
-            return record
+        def work(connection: Connection) -> SettlementRecord | Refused:
+            own_locks(connection)
+            return self._settle(connection, key, command, readied, setl_id, now)
 
-        return self._database.write(work)
+        return _given(self._database.write(work))
+
+    def settle_purchase(
+        self,
+        *,
+        institution: InstitutionCode,
+        command_id: CommandId,
+        purchase: Purchase,
+        confirmed: Confirmed,
+        evidence: Evidence,
+    ) -> SettlementRecord:
+        """Open, charge and settle a pharmacy's sale in one step (2102), once for each command.
+
+        Raises:
+            Refused: As :meth:`settle` and :meth:`Visits.open_visit`.
+        """
+        check_items(purchase.items)
+        command = PurchaseCommand(institution, purchase, confirmed, evidence)
+        key = self._key(institution, command_id, command)
+        psn_no = purchase.registration.psn_no
+        readied = self._readied(key, evidence, psn_no)
+        if not isinstance(readied, Readied):
+            return readied
+        visit = Visit(VisitId(new_identifier()), institution, purchase.registration)
+        settling = SettleCommand(institution, _bill_of(purchase, visit), confirmed, evidence)
+        setl_id, now = SettlementId(new_identifier()), self._clock.now()
+
+        def sell(connection: Connection) -> SettlementRecord | Refused:
+            self.visits.check_new(connection, visit)
+            add_visit(connection, visit)
+            add_items(connection, visit, purchase.items)
+            return self._settle_new(connection, key, settling, readied, setl_id, now)
+
+        return _given(self._commanded(key, psn_no, now, sell))
 
     def cancel_settlement(
         self,
@@ -301,26 +347,110 @@ class Settlements:
         mdtrt_id: VisitId,
         psn_no: PersonNo,
     ) -> SettlementRecord:
-        """Undo a settlement whole (2208), once: mirror entries, counters and account as before.
+        """Undo a settlement whole (2208, 2305, 2103), once: mirror entries, counters, account.
 
-        Its charge items can be settled again. Later settlements of the year stand as they are;
-        the next one finds the counters without the cancelled one.
+        Its charge items can be settled again; a pharmacy's are given back. Later settlements of
+        the year stand as they are; the next one finds the counters without the cancelled one.
 
         Raises:
-            Refused: ``insurer.settlement_not_found``, ``already_cancelled``, ``command_differs``.
+            Refused: ``insurer.settlement_not_found``, ``already_cancelled``, ``command_differs``,
+                ``command_reversed``.
         """
         command = CancelCommand(institution, setl_id, mdtrt_id, psn_no)
-        digest = command_digest(command)
+        key = self._key(institution, command_id, command)
         new_id, now = SettlementId(new_identifier()), self._clock.now()
 
-        def work(connection: Connection) -> SettlementRecord:
-            earlier = self._answered(connection, institution, command_id, digest)
-            if earlier is not None:
-                return earlier
+        def cancel(connection: Connection) -> SettlementRecord:
             original = self._cancellable(connection, command)
-            return self._cancel(connection, original, new_id, now, _Command(command_id, digest))
+            record = self._cancel(connection, original, new_id, now, command_id)
+            tell(connection, [_done(key, now, record)])
+            return record
 
-        return self._database.write(work)
+        return _given(self._commanded(key, psn_no, now, cancel))
+
+    def refund(
+        self,
+        *,
+        institution: InstitutionCode,
+        command_id: CommandId,
+        setl_id: SettlementId,
+        mdtrt_id: VisitId,
+        psn_no: PersonNo,
+        give_back: Sequence[ChargeItemNo],
+        instead: Sequence[ChargeItem] = (),
+    ) -> Refund:
+        """Give lines of a settlement back: cancel it and settle the rest, both or neither.
+
+        The rest rests on the original evidence: the person pays no more than they confirmed, in
+        all, from the account and in cash. Given-back lines are never settled again.
+
+        Args:
+            institution: Who asks.
+            command_id: As in :meth:`settle`.
+            setl_id: What is refunded.
+            mdtrt_id: Of which visit.
+            psn_no: Of whom.
+            give_back: Lines that are given back, at least one.
+            instead: The quantity that was kept of such lines, under new numbers.
+
+        Raises:
+            Refused: As :meth:`cancel_settlement`; ``insurer.refund_invalid``, ``refund_dearer``;
+                what refuses a charge item.
+        """
+        command = RefundCommand(
+            institution, setl_id, mdtrt_id, psn_no, tuple(give_back), tuple(instead)
+        )
+        check_items(instead)
+        key = self._key(institution, command_id, command)
+        numbers = SettlementId(new_identifier()), SettlementId(new_identifier())
+        now = self._clock.now()
+
+        def give(connection: Connection) -> Refund:
+            original = self._cancellable(connection, command)
+            made = self._refund(connection, command, original, numbers, now, command_id)
+            rest = made.rest.setl_id if made.rest else None
+            tell(connection, [_done(key, now, made.cancellation, rest)])
+            return made
+
+        done = self._commanded(key, psn_no, now, give)
+        if isinstance(done, Refused):
+            raise done
+        return done if isinstance(done, Refund) else self._refund_of(institution, done)
+
+    def reverse(
+        self, *, institution: InstitutionCode, command_id: CommandId, psn_no: PersonNo
+    ) -> Reversal:
+        """End a command whose outcome the sender does not know (2601); again, the same answer.
+
+        A settlement that was done is undone, with what was settled of its rest; one that was not
+        is barred: a copy of it that still arrives is refused.
+
+        Raises:
+            Refused: ``insurer.not_reversible`` for a cancellation or refund that was done;
+                ``insurer.settlement_not_found`` when it was another person's.
+        """
+        new_id, now = SettlementId(new_identifier()), self._clock.now()
+
+        def work(connection: Connection) -> tuple[ReversalOutcome, SettlementId | None]:
+            own_locks(connection)
+            _, rows = ask(
+                connection,
+                (statements.lock_person(psn_no), statements.ask_command(institution, command_id)),
+            )
+            earlier = store.find_reversal(connection, institution, command_id)
+            if earlier is not None:
+                return ReversalOutcome(earlier.outcome), earlier.undone_by
+            known = statements.known(rows)
+            key = _Key(institution, command_id, b"")
+            outcome, undone_by = self._reversed(connection, key, known, psn_no, new_id, now)
+            stored = store.StoredReversal(psn_no, outcome.value, undone_by)
+            store.add_reversal(connection, institution, command_id, stored, at=now)
+            return outcome, undone_by
+
+        outcome, undone_by = self._database.write(work)
+        if undone_by is None:
+            return Reversal(outcome)
+        return Reversal(outcome, self.find_settlement(institution=institution, setl_id=undone_by))
 
     def find_settlement(
         self, *, institution: InstitutionCode, setl_id: SettlementId
@@ -340,144 +470,244 @@ class Settlements:
             lambda connection: store.counters(connection, psn_no, insutype, year)
         )
 
-    def _earlier_visit(self, connection: Connection, opened: Visit) -> Visit | None:
-        """The same visit as it was opened before; or nothing, when it may be opened."""
-        registration, intent_id = opened.registration, opened.intent_id
-        number = registration.ipt_otp_no
-        earlier = store.visit_by_encounter(connection, opened.institution, number)
+    # Commands
+
+    def _key(self, institution: InstitutionCode, command_id: CommandId, command: Command) -> _Key:
+        digest = command_digest(command)
+        # A number on a card or document could be guessed from a bare digest; a token cannot.
+        if isinstance(getattr(command, "evidence", None), CardEvidence | DocumentEvidence):
+            digest = self._sealer.keyed_hash(digest, purpose=_COMMAND)
+        return _Key(institution, command_id, digest)
+
+    def _readied(
+        self, key: _Key, evidence: Evidence, psn_no: PersonNo
+    ) -> Readied | SettlementRecord:
+        """The evidence when what takes long is done; or the earlier answer, before any of it."""
+        if isinstance(evidence, FaceEvidence):
+            if evidence.scene not in SETTLING_SCENES:
+                self._remember_outside(key, Refused(EVIDENCE_INVALID, found=evidence.scene.value))
+            return Readied(evidence)
+        earlier = self._database.read(lambda connection: self._earlier(connection, key))
         if earlier is not None:
-            if (earlier.registration, earlier.intent_id) != (registration, intent_id):
-                raise Refused(VISIT_DIFFERS, ipt_otp_no=number)
-            return earlier
-        # Redeeming is idempotent for an intent, so the intent itself must not open two visits.
-        if intent_id and store.visit_by_intent(connection, opened.institution, intent_id):
-            raise Refused(INTENT_USED)
-        check_begin(registration.begntime, now=self._clock.now())
-        self._rules(connection, opened)
-        return None
+            return _given(earlier)
+        try:
+            return self._evidences.ready(evidence, psn_no)
+        except Refused as refused:
+            self._remember_outside(key, refused)
+            raise
 
-    def _rules(self, connection: Connection, visit: Visit) -> _Rules:
-        """Policy and catalogue of the day on which the visit began."""
-        registration = visit.registration
-        institution = institutions.find(connection, visit.institution)
-        if institution is None:
-            raise Refused(INSTITUTION_NOT_CONTRACTED, fixmedins_code=visit.institution)
-        insurance = persons.insurance_of(connection, registration.psn_no, registration.insutype)
-        if insurance is None:
-            raise Refused(PERSON_NOT_FOUND, insutype=registration.insutype)
-        insurance.check_in_force()
-        day = business_date(registration.begntime)
-        return _Rules(
-            policy=self._policies.policy_for(
-                region=insurance.insuplc_admdvs, insutype=insurance.insutype, day=day
-            ),
-            catalogue=self._catalogues.catalogue_for(region=institution.region, day=day),
-            institution=institution,
-            insurance=insurance,
-            year=day.year,
-        )
+    def _remember_outside(self, key: _Key, refused: Refused) -> None:
+        """Remember a refusal from outside the command's transaction; raises what holds now."""
+        now = self._clock.now()
 
-    def _compute(
-        self, connection: Connection, institution: InstitutionCode, bill: Bill
-    ) -> _Computed:
-        visit = _own_visit(connection, institution, bill.mdtrt_id, bill.psn_no)
-        if bill.insutype != visit.registration.insutype:
-            raise Refused(
-                INSURANCE_DIFFERS, found=bill.insutype, expected=visit.registration.insutype
-            )
-        rules = self._rules(connection, visit)
-        items = store.unsettled(connection, bill.mdtrt_id, bill.chrg_bchno)
-        if not items:
-            raise Refused(NOTHING_TO_SETTLE, chrg_bchno=bill.chrg_bchno)
-        settlement = settle(
-            rules.policy,
-            Beneficiary(rules.insurance.psn_type, ledger.balance(connection, bill.psn_no)),
-            store.counters(connection, bill.psn_no, bill.insutype, rules.year),
-            VisitFacts(bill.med_type, rules.institution.level, bill.acct_used),
-            _classified(rules.catalogue, items),
-        )
-        check_total(bill, settlement.amounts)
-        return _Computed(visit, rules, settlement)
+        def work(connection: Connection) -> SettlementRecord | Refused:
+            own_locks(connection)
+            earlier = self._earlier(connection, key)
+            return earlier or _remembered(connection, key, refused, now)
 
-    def _answer_or_compute(
-        self,
-        connection: Connection,
-        command_id: CommandId,
-        command: SettleCommand,
-        digest: bytes,
-    ) -> SettlementRecord | _Computed:
-        """The earlier answer; or, when there is none, the bill as the person confirmed it."""
-        institution, evidence = command.institution, command.evidence
-        earlier = self._answered(connection, institution, command_id, digest)
-        if earlier is not None:
-            return earlier
-        _check_scene(evidence, SETTLING_SCENES)
-        # Redeeming is idempotent for an intent, so the intent itself must not pay twice.
-        if store.intent_settled(connection, institution, evidence.intent_id, SETTLE_USE):
-            raise Refused(INTENT_USED)
-        computed = self._compute(connection, institution, command.bill)
-        check_confirmed(command.confirmed, computed.settlement.amounts)
-        return computed
+        _given(self._database.write(work))
 
-    def _answered(
-        self,
-        connection: Connection,
-        institution: InstitutionCode,
-        command_id: CommandId,
-        digest: bytes,
-    ) -> SettlementRecord | None:
-        stored = store.answer_to(connection, institution, command_id)
-        if stored is None:
+    def _commanded(
+        self, key: _Key, psn_no: PersonNo, now: datetime, do: Callable[[Connection], T]
+    ) -> T | SettlementRecord | Refused:
+        """Do what a command says, all or nothing, unless it is known already."""
+
+        def work(connection: Connection) -> T | SettlementRecord | Refused:
+            own_locks(connection)
+            asked = statements.ask_command(key.institution, key.command_id)
+            _, rows = ask(connection, (statements.lock_person(psn_no), asked))
+            earlier = self._answer(key, statements.known(rows))
+            if earlier is not None:
+                return earlier
+            try:
+                with connection.begin_nested():
+                    return do(connection)
+            except Refused as refused:
+                return _remembered(connection, key, refused, now)
+
+        return self._database.write(work)
+
+    def _earlier(self, connection: Connection, key: _Key) -> SettlementRecord | Refused | None:
+        (rows,) = ask(connection, [statements.ask_command(key.institution, key.command_id)])
+        return self._answer(key, statements.known(rows))
+
+    def _answer(self, key: _Key, known: Known) -> SettlementRecord | Refused | None:
+        """The earlier answer to a command; none for a new one."""
+        if known.reversed is not None:
+            return Refused(COMMAND_REVERSED)
+        if known.command_digest is None:
             return None
-        if stored.command_digest != digest:
+        if known.command_digest != key.digest:
             raise Refused(COMMAND_DIFFERS)
-        return self._opened(stored)
+        if known.refusal_code is not None:
+            return _refusal(known.refusal_code, known.refusal_details or "{}")
+        if known.setl_id is None or known.answer_sealed is None:
+            raise AssertionError("a command without an outcome")
+        return self._opened(known.setl_id, known.answer_sealed)
 
-    def _redeem(
-        self,
-        use: str,
-        evidence: FaceEvidence,
-        institution: InstitutionCode,
-        beneficiary: PersonNo,
-        amount: Fen,
-    ) -> None:
-        self._proofs.redeem(
-            evidence.auth_no,
-            intent_id=evidence.intent_id,
-            use=use,
-            amount_fen=amount,
-            expected_institution=institution,
-            expected_terminal=evidence.terminal_id,
-            expected_scene=evidence.scene,
-            expected_subject=evidence.subject,
-            expected_beneficiary=beneficiary,
-            expected_relation=evidence.relation,
-        )
+    # Settling
 
-    def _write(
+    def _settle(
         self,
         connection: Connection,
+        key: _Key,
+        command: SettleCommand,
+        readied: Readied,
+        setl_id: SettlementId,
+        now: datetime,
+    ) -> SettlementRecord | Refused:
+        bill = command.bill
+        asking = _asking(command, now)
+        known, day, *rest = ask(
+            connection,
+            (
+                statements.lock_person(bill.psn_no),
+                statements.ask_command(key.institution, key.command_id),
+                _ask_day(command, now),
+                *_ask_visit(bill),
+                *self._evidences.questions(readied, asking),
+            ),
+        )[1:]
+        earlier = self._answer(key, statements.known(known))
+        if earlier is not None:
+            return earlier
+        try:
+            return self._decide(
+                connection, key, command, readied, asking, statements.day(day), rest, setl_id
+            )
+        except Refused as refused:
+            return _remembered(connection, key, refused, now)
+
+    def _settle_new(
+        self,
+        connection: Connection,
+        key: _Key,
+        command: SettleCommand,
+        readied: Readied,
+        setl_id: SettlementId,
+        now: datetime,
+    ) -> SettlementRecord | Refused:
+        """Settle a visit of this same transaction."""
+        asking = _asking(command, now)
+        day, *rest = ask(
+            connection,
+            (
+                _ask_day(command, now),
+                *_ask_visit(command.bill),
+                *self._evidences.questions(readied, asking),
+            ),
+        )
+        return self._decide(
+            connection, key, command, readied, asking, statements.day(day), rest, setl_id
+        )
+
+    def _decide(
+        self,
+        connection: Connection,
+        key: _Key,
+        command: SettleCommand,
+        readied: Readied,
+        asking: Asking,
+        day: Day,
+        answers: Sequence[Sequence[tuple[object, ...]]],
+        setl_id: SettlementId,
+    ) -> SettlementRecord | Refused:
+        """Compute, compare, decide on the evidence, then write all of it."""
+        bill, evidence = command.bill, command.evidence
+        # The use of evidence is idempotent for an intent, so the intent must not pay twice.
+        if day.intent_used:
+            raise Refused(INTENT_USED)
+        computed = self._compute(command.institution, bill, statements.found(answers[:4]))
+        amounts = computed.settlement.amounts
+        check_confirmed(command.confirmed, amounts)
+        accepted = self._evidences.accept(connection, readied, answers[4:], asking)
+        unpinned = check_limit(
+            amounts.psn_part_amt,
+            strong=accepted.strong,
+            limits=self.limits_in(computed.rules.insurance.insuplc_admdvs).tightened(day.own),
+            paid_today=day.paid_fen,
+        )
+        refused = self._evidences.use_up(connection, readied, asking)
+        if refused is not None:
+            return refused
+        record = _record(setl_id, bill, computed, accepted.proven.kind, asking.now)
+        rests = Rests(
+            command_id=key.command_id,
+            proven=accepted.proven,
+            unpinned=unpinned,
+            intent_id=evidence.intent_id,
+            use=SETTLE_USE,
+            mid_setl=bill.mid_setl,
+        )
+        self._write_settlement(connection, key, record, rests, accepted, computed, bill)
+        return record
+
+    def _write_settlement(
+        self,
+        connection: Connection,
+        key: _Key,
         record: SettlementRecord,
-        posting: Posting,
-        command: _Command,
+        rests: Rests,
+        accepted: Accepted,
+        computed: _Computed,
+        bill: Bill,
     ) -> None:
+        posting = _posting(record, computed.rules.policy)
+        batch = None if bill.chrg_bchno == WHOLE_STAY else bill.chrg_bchno
+        hold = statements.hold_items(bill.mdtrt_id, batch, record.setl_id)
+        row, *others = self._rows(record, rests, posting)
+        done = _done(key, record.setl_time, record)
+        told = [row, hold, *others, *accepted.writes, done]
+        changed = self._send(connection, told)
+        ledger.check_booked(told, changed)
+        if changed[1] != len(computed.found.items):
+            raise AssertionError("a charge item changed although the person is locked")
+
+    def _send(self, connection: Connection, told: Sequence[Filled]) -> list[int]:
+        """All rows of a settlement in one round trip."""
+        return tell(connection, told)
+
+    def _rows(self, record: SettlementRecord, rests: Rests, posting: Posting) -> list[Filled]:
+        """The record with everything that it moves, without its items and its command."""
         if broken := broken_identities(record.settlement.amounts):
             raise AssertionError(f"a settlement that does not add up: {broken}")
-        store.add_settlement(
-            connection,
-            record,
-            command_id=command.command_id,
-            command_digest=command.digest,
-            intent_id=command.intent_id,
-            proof_use=command.proof_use,
-            answer_sealed=self._sealer.seal(
-                _RECORD.dump_json(record), purpose=_ANSWER, context=record.setl_id.encode()
-            ),
+        sealed = self._sealer.seal(
+            _RECORD.dump_json(record), purpose=_ANSWER, context=record.setl_id.encode()
         )
-        store.add_to_counters(connection, record, record.settlement.accrual)
-        ledger.book(connection, posting, booked_at=record.setl_time)
+        return [
+            statements.settlement_row(record, rests, sealed),
+            *statements.grow_counters(record),
+            *ledger.booked(posting, booked_at=record.setl_time),
+            statements.event(_event(record, rests.proven), record.setl_time),
+        ]
 
-    def _cancellable(self, connection: Connection, command: CancelCommand) -> SettlementRecord:
+    def _compute(self, institution: InstitutionCode, bill: Bill, found: Found | None) -> _Computed:
+        # Nobody learns whether a number of another institution or person exists.
+        if found is None or found.institution != institution or found.psn_no != bill.psn_no:
+            raise Refused(VISIT_NOT_FOUND)
+        if bill.insutype != found.insutype:
+            raise Refused(INSURANCE_DIFFERS, found=bill.insutype, expected=found.insutype)
+        check_stay(bill, found)
+        rules = self._books.rules(
+            institution,
+            (found.level, found.region),
+            found.insurance,
+            found.insutype,
+            found.begntime,
+        )
+        settlement = _settlement(bill, found, rules)
+        check_total(bill, settlement.amounts)
+        return _Computed(found, rules, settlement)
+
+    def limits_in(self, region: str) -> Limits:
+        """The limits without a PIN that hold in an insured region."""
+        return HIGHEST.tightened(self._limits.get(region))
+
+    # Undoing
+
+    def _cancellable(
+        self, connection: Connection, command: CancelCommand | RefundCommand
+    ) -> SettlementRecord:
         original = self._own_record(connection, command.institution, command.setl_id)
         is_it = (
             original.kind is SettlementKind.SETTLEMENT
@@ -486,7 +716,7 @@ class Settlements:
         )
         if not is_it:
             raise Refused(SETTLEMENT_NOT_FOUND)
-        if store.is_cancelled(connection, command.setl_id):
+        if store.cancellation_of(connection, command.setl_id) is not None:
             raise Refused(ALREADY_CANCELLED)
         return original
 
@@ -496,10 +726,11 @@ class Settlements:
         original: SettlementRecord,
         setl_id: SettlementId,
         now: datetime,
-        command: _Command,
+        command_id: CommandId,
     ) -> SettlementRecord:
-        refund = original.settlement.amounts.acct_pay
-        balc = Fen(ledger.balance(connection, original.psn_no) + refund)
+        proven, unpinned = store.evidence_of(connection, original.setl_id)
+        balance = ledger.balance(connection, original.psn_no)
+        balc = Fen(balance + original.settlement.amounts.acct_pay)
         record = replace(
             original,
             setl_id=setl_id,
@@ -507,6 +738,7 @@ class Settlements:
             cancels=original.setl_id,
             setl_time=now,
             settlement=mirrored(original.settlement, balc=balc),
+            rests_on=None,
         )
         booked = ledger.posting_of(connection, Cause.SETTLEMENT, original.setl_id)
         if booked is None:
@@ -514,57 +746,320 @@ class Settlements:
         undone = mirror(
             booked, posting_id=PostingId(setl_id), cause=Cause.CANCELLATION, cause_id=setl_id
         )
-        self._write(connection, record, undone, command)
-        store.release_items(connection, original.setl_id)
+        rests = Rests(command_id, proven, Fen(-unpinned))
+        told = self._rows(record, rests, undone)
+        ledger.check_booked(told, tell(connection, told))
+        self._let_go(connection, original, setl_id)
         return record
+
+    def _let_go(
+        self, connection: Connection, original: SettlementRecord, cancellation: SettlementId
+    ) -> None:
+        visit = store.visit_by_id(connection, original.mdtrt_id)
+        if visit is not None and visit.registration.kind is VisitKind.PHARMACY:
+            held = store.items_of(connection, original.setl_id)
+            store.give_items_back(connection, original.mdtrt_id, list(held), cancellation)
+        else:
+            store.release_items(connection, original.setl_id)
+
+    def _refund(
+        self,
+        connection: Connection,
+        command: RefundCommand,
+        original: SettlementRecord,
+        numbers: tuple[SettlementId, SettlementId],
+        now: datetime,
+        command_id: CommandId,
+    ) -> Refund:
+        held = store.items_of(connection, original.setl_id)
+        kept = _kept(held, command)
+        evidence = store.evidence_of(connection, original.setl_id)
+        cancellation = self._cancel(connection, original, numbers[0], now, command_id)
+        store.give_items_back(
+            connection, original.mdtrt_id, command.give_back, cancellation.setl_id
+        )
+        if not kept:
+            return Refund(cancellation, None)
+        visit = store.visit_by_id(connection, original.mdtrt_id)
+        if visit is None:
+            raise AssertionError("a settlement without a visit")
+        add_items(connection, visit, command.instead)
+        bill = _rest_bill(original, kept, store.is_mid_stay(connection, original.setl_id))
+        computed = self._compute_rest(connection, visit, bill, kept, original)
+        _check_not_dearer(original, computed.settlement)
+        rest = replace(
+            _record(numbers[1], bill, computed, EvidenceKind.ORIGINAL, now),
+            rests_on=original.setl_id,
+        )
+        self._write_rest(connection, rest, computed, bill, evidence, command_id)
+        return Refund(cancellation, rest)
+
+    def _compute_rest(
+        self,
+        connection: Connection,
+        visit: Visit,
+        bill: Bill,
+        kept: Sequence[ChargeItem],
+        original: SettlementRecord,
+    ) -> _Computed:
+        found = statements.found(ask(connection, _ask_visit(bill)))
+        if found is None:
+            raise Refused(VISIT_NOT_FOUND)
+        held = found.balance
+        # No more from the account than the person confirmed, whatever it holds by now.
+        limit = original.settlement.amounts.acct_pay
+        found = replace(
+            found,
+            items=tuple([_open(item) for item in kept]),
+            balance=Fen(min(held, limit)),
+        )
+        computed = self._compute(visit.institution, bill, found)
+        amounts = computed.settlement.amounts
+        amounts = replace(amounts, balc=Fen(held - amounts.acct_pay))
+        return replace(computed, settlement=replace(computed.settlement, amounts=amounts))
+
+    def _write_rest(
+        self,
+        connection: Connection,
+        rest: SettlementRecord,
+        computed: _Computed,
+        bill: Bill,
+        evidence: tuple[Proven, Fen],
+        command_id: CommandId,
+    ) -> None:
+        proven, unpinned = evidence
+        counted = min(unpinned, computed.settlement.amounts.psn_part_amt)
+        rests = Rests(command_id, proven, Fen(counted), mid_setl=bill.mid_setl)
+        told = self._rows(rest, rests, _posting(rest, computed.rules.policy))
+        ledger.check_booked(told, tell(connection, told))
+        numbers = [item.feedetl_sn for item in computed.found.items]
+        store.hold_items(connection, rest, numbers)
+
+    def _reversed(
+        self,
+        connection: Connection,
+        key: _Key,
+        known: Known,
+        psn_no: PersonNo,
+        new_id: SettlementId,
+        now: datetime,
+    ) -> tuple[ReversalOutcome, SettlementId | None]:
+        if known.command_digest is None:
+            # Its row takes the place that a late copy would need.
+            bar = (COMMAND_REVERSED.code, "{}")
+            row = statements.refused_row(key.institution, key.command_id, key.digest, bar, now)
+            tell(connection, [row])
+        if known.setl_id is None or known.answer_sealed is None:
+            return ReversalOutcome.NEVER_DONE, None
+        record = self._opened(known.setl_id, known.answer_sealed)
+        if record.psn_no != psn_no:
+            raise Refused(SETTLEMENT_NOT_FOUND)
+        if record.kind is not SettlementKind.SETTLEMENT:
+            raise Refused(NOT_REVERSIBLE)
+        return ReversalOutcome.UNDONE, self._undo(connection, record, new_id, now, key)
+
+    def _undo(
+        self,
+        connection: Connection,
+        record: SettlementRecord,
+        new_id: SettlementId,
+        now: datetime,
+        key: _Key,
+    ) -> SettlementId:
+        """Cancel what stands of a settlement; gives the cancellation that ended it."""
+        undone_by = store.cancellation_of(connection, record.setl_id)
+        if undone_by is None:
+            self._cancel(connection, record, new_id, now, key.command_id)
+            return new_id
+        rest = store.rest_of(connection, record.setl_id)
+        if rest is None:
+            return undone_by
+        standing = self._own_record(connection, key.institution, rest)
+        return self._undo(connection, standing, new_id, now, key)
+
+    # Records
+
+    def _refund_of(self, institution: InstitutionCode, done: SettlementRecord) -> Refund:
+        """The answer to a repeated refund."""
+
+        def work(connection: Connection) -> SettlementRecord | None:
+            rest = store.rest_of(connection, done.cancels) if done.cancels else None
+            return None if rest is None else self._own_record(connection, institution, rest)
+
+        return Refund(done, self._database.read(work))
 
     def _own_record(
         self, connection: Connection, institution: InstitutionCode, setl_id: SettlementId
     ) -> SettlementRecord:
-        stored = store.answer_of(connection, setl_id)
-        record = None if stored is None else self._opened(stored)
+        sealed = store.answer_of(connection, setl_id)
+        record = None if sealed is None else self._opened(setl_id, sealed)
         # Nobody learns whether a number of another institution exists.
         if record is None or record.institution != institution:
             raise Refused(SETTLEMENT_NOT_FOUND)
         return record
 
-    def _opened(self, stored: store.StoredAnswer) -> SettlementRecord:
-        answer = self._sealer.open(
-            stored.answer_sealed, purpose=_ANSWER, context=stored.setl_id.encode()
-        )
+    def _opened(self, setl_id: SettlementId, sealed: bytes) -> SettlementRecord:
+        answer = self._sealer.open(sealed, purpose=_ANSWER, context=setl_id.encode())
         return _RECORD.validate_json(answer)
 
 
-def _check_scene(evidence: FaceEvidence, allowed: frozenset[Scene]) -> None:
-    if evidence.scene not in allowed:
-        raise Refused(EVIDENCE_INVALID, found=evidence.scene.value)
+def _given(outcome: SettlementRecord | Refused) -> SettlementRecord:
+    """The answer of a transaction; a refusal that it left in the books is raised now."""
+    if isinstance(outcome, Refused):
+        raise outcome
+    return outcome
 
 
-def _own_visit(
-    connection: Connection, institution: InstitutionCode, mdtrt_id: VisitId, psn_no: PersonNo
-) -> Visit:
-    visit = store.visit_by_id(connection, mdtrt_id)
-    # Nobody learns whether a number of another institution or person exists.
-    if visit is None or visit.institution != institution or visit.registration.psn_no != psn_no:
-        raise Refused(VISIT_NOT_FOUND)
-    return visit
+def _remembered(connection: Connection, key: _Key, refused: Refused, now: datetime) -> Refused:
+    """The refusal, in the books when it is final.
+
+    Raises:
+        Refused: The refusal itself, when asking again can help or it is another command's.
+    """
+    if refused.kind.finality is not Finality.FINAL or refused.kind is COMMAND_DIFFERS:
+        raise refused
+    said = (refused.kind.code, json.dumps(dict(refused.details)))
+    row = statements.refused_row(key.institution, key.command_id, key.digest, said, now)
+    tell(connection, [row])
+    return refused
 
 
-def _classified(catalogue: Catalogue, items: Sequence[ChargeItem]) -> list[ClassifiedItem]:
-    return [
-        catalogue.classify(
-            feedetl_sn=item.feedetl_sn,
-            med_list_codg=item.med_list_codg,
-            det_item_fee_sumamt=item.det_item_fee_sumamt,
-            cnt=item.cnt,
-            pric=item.pric,
-        )
-        for item in items
-    ]
+def _refusal(code: str, details: str) -> Refused:
+    kind = _KINDS.get(code)
+    if kind is None:
+        return Refused(model.COMMAND_REFUSED, found=code)
+    return Refused(kind, **json.loads(details))
+
+
+def _done(
+    key: _Key, now: datetime, record: SettlementRecord, rest: SettlementId | None = None
+) -> Filled:
+    done = (record.setl_id, rest)
+    return statements.done_row(key.institution, key.command_id, key.digest, done, now)
+
+
+def _asking(command: SettleCommand, now: datetime) -> Asking:
+    bill = command.bill
+    return Asking(command.institution, bill.psn_no, bill.medfee_sumamt, SETTLE_USE, now)
+
+
+def _ask_day(command: SettleCommand, now: datetime) -> Filled:
+    intent: IntentId = command.evidence.intent_id
+    return statements.ask_day(command.bill.psn_no, now, command.institution, intent, SETTLE_USE)
+
+
+def _ask_visit(bill: Bill) -> tuple[Filled, ...]:
+    return statements.ask_visit(bill, whole_visit=bill.chrg_bchno == WHOLE_STAY)
+
+
+def _settlement(bill: Bill, found: Found, rules: Rules) -> Settlement:
+    if not found.items:
+        raise Refused(NOTHING_TO_SETTLE, chrg_bchno=bill.chrg_bchno)
+    diseases = {item.dise_codg for item in found.items if item.dise_codg}
+    disease = min(diseases, default="")
+    return settle(
+        rules.policy,
+        Beneficiary(rules.insurance.psn_type, found.balance),
+        found.counters,
+        rules.facts(bill, found, disease),
+        rules.classified(found.items),
+    )
+
+
+def _bill_of(purchase: Purchase, visit: Visit) -> Bill:
+    batches = {item.chrg_bchno for item in purchase.items}
+    if len(batches) != 1:
+        raise Refused(benefits.CHARGE_INVALID, found="more than one charge batch, or none")
+    registration = purchase.registration
+    return Bill(
+        mdtrt_id=visit.mdtrt_id,
+        psn_no=registration.psn_no,
+        insutype=registration.insutype,
+        chrg_bchno=min(batches),
+        med_type=purchase.med_type,
+        acct_used=purchase.acct_used,
+        medfee_sumamt=purchase.medfee_sumamt,
+    )
+
+
+def _purchase_found(
+    connection: Connection, visit: Visit, purchase: Purchase, rules: Rules
+) -> Found:
+    """A sale as it would be found once its visit was opened."""
+    registration = visit.registration
+    psn_no, insutype = registration.psn_no, registration.insutype
+    return Found(
+        institution=visit.institution,
+        psn_no=psn_no,
+        insutype=insutype,
+        begntime=registration.begntime,
+        year=rules.year,
+        kind=registration.kind,
+        cancelled=False,
+        discharged=False,
+        level=rules.level,
+        region=rules.catalogue.region,
+        insurance=rules.insurance,
+        balance=ledger.balance(connection, psn_no),
+        items=tuple([_open(item) for item in purchase.items]),
+        counters=store.counters(connection, psn_no, insutype, rules.year),
+        so_far={},
+    )
+
+
+def _open(item: ChargeItem) -> OpenItem:
+    return OpenItem(
+        item.feedetl_sn,
+        item.med_list_codg,
+        item.det_item_fee_sumamt,
+        item.cnt,
+        item.pric,
+        item.hosp_appr_flag,
+        item.dise_codg,
+    )
+
+
+def _kept(held: Mapping[ChargeItemNo, ChargeItem], command: RefundCommand) -> list[ChargeItem]:
+    """What stays of a settlement after lines were given back."""
+    given = set(command.give_back)
+    returned = total([held[number].det_item_fee_sumamt for number in given & held.keys()])
+    instead = total([item.det_item_fee_sumamt for item in command.instead])
+    batches = {item.chrg_bchno for item in held.values()}
+    fits = all(item.chrg_bchno in batches for item in command.instead)
+    if not given or not given <= held.keys() or instead > returned or not fits:
+        raise Refused(REFUND_INVALID, found_fen=instead, limit_fen=returned)
+    stays = [item for number, item in held.items() if number not in given]
+    return [*stays, *command.instead]
+
+
+def _rest_bill(original: SettlementRecord, kept: Sequence[ChargeItem], mid_setl: bool) -> Bill:  # noqa: FBT001
+    return Bill(
+        mdtrt_id=original.mdtrt_id,
+        psn_no=original.psn_no,
+        insutype=original.insutype,
+        chrg_bchno=original.chrg_bchno,
+        med_type=original.med_type,
+        acct_used=original.settlement.amounts.acct_pay > 0,
+        medfee_sumamt=total([item.det_item_fee_sumamt for item in kept]),
+        mid_setl=mid_setl,
+    )
+
+
+def _check_not_dearer(original: SettlementRecord, rest: Settlement) -> None:
+    """Check that nobody pays more for less.
+
+    Raises:
+        Refused: ``insurer.refund_dearer``.
+    """
+    for name in ("psn_part_amt", "psn_cash_pay", "acct_pay"):
+        before: Fen = getattr(original.settlement.amounts, name)
+        after: Fen = getattr(rest.amounts, name)
+        if after > before:
+            raise Refused(REFUND_DEARER, field=name, found_fen=after, limit_fen=before)
 
 
 def _record(
-    setl_id: SettlementId, bill: Bill, computed: _Computed, now: datetime
+    setl_id: SettlementId, bill: Bill, computed: _Computed, evidence: EvidenceKind, now: datetime
 ) -> SettlementRecord:
     insurance = computed.rules.insurance
     return SettlementRecord(
@@ -573,7 +1068,7 @@ def _record(
         cancels=None,
         mdtrt_id=bill.mdtrt_id,
         psn_no=bill.psn_no,
-        institution=computed.visit.institution,
+        institution=computed.found.institution,
         insutype=insurance.insutype,
         insuplc_admdvs=insurance.insuplc_admdvs,
         psn_type=insurance.psn_type,
@@ -582,6 +1077,7 @@ def _record(
         setl_time=now,
         year=computed.rules.year,
         settlement=computed.settlement,
+        evidence=evidence,
     )
 
 
@@ -591,4 +1087,22 @@ def _posting(record: SettlementRecord, policy: Policy) -> Posting:
         cause=Cause.SETTLEMENT,
         cause_id=record.setl_id,
         entries=entries_of(record, policy),
+    )
+
+
+def _event(record: SettlementRecord, proven: Proven) -> MoneySettled:
+    amounts = record.settlement.amounts
+    return MoneySettled(
+        change=record.kind,
+        setl_id=record.setl_id,
+        of=record.cancels or record.rests_on,
+        subject=record.psn_no,
+        institution=record.institution,
+        bill_fen=amounts.medfee_sumamt,
+        fund_fen=amounts.fund_pay_sumamt,
+        account_fen=amounts.acct_pay,
+        cash_fen=amounts.psn_cash_pay,
+        evidence=record.evidence,
+        second=proven.second,
+        seen_by=StaffId(proven.seen_by) if proven.seen_by else None,
     )

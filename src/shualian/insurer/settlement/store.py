@@ -1,16 +1,18 @@
 """Tables of visits, charge items, settlements and the year's counters."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
-    ColumnElement,
     Connection,
     Dialect,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -18,7 +20,10 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    delete,
+    exists,
     insert,
+    or_,
     select,
     update,
 )
@@ -37,7 +42,17 @@ from shualian.core.identifiers import (
 )
 from shualian.core.money import Fen
 from shualian.insurer.benefits.model import Amounts
-from shualian.insurer.settlement.model import ChargeItem, Registration, SettlementRecord, Visit
+from shualian.insurer.persons.store import insured_person
+from shualian.insurer.settlement.evidence.model import EvidenceKind, Proven, SecondFactor
+from shualian.insurer.settlement.model import (
+    ChargeItem,
+    Registration,
+    SettlementKind,
+    SettlementRecord,
+    Visit,
+    VisitKind,
+)
+from shualian.verification.model import Relation
 
 metadata = MetaData()
 
@@ -75,8 +90,20 @@ insurer_visit = Table(
     Column("dept_code", String(30), nullable=False),
     Column("caty", String(6), nullable=False),
     Column("intent_id", String(30)),
+    Column("kind", String(12), nullable=False),
+    # Whose counters it moves: the business year of its begin.
+    Column("year", Integer, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("discharged_at", UtcTime),
     UniqueConstraint("institution", "ipt_otp_no"),
     UniqueConstraint("institution", "intent_id"),
+)
+visit_information = Table(
+    "insurer_visit_information",
+    metadata,
+    Column("mdtrt_id", String(30), ForeignKey("insurer_visit.mdtrt_id"), primary_key=True),
+    Column("content_sealed", LargeBinary, nullable=False),
+    Column("told_at", UtcTime, nullable=False),
 )
 charge_item = Table(
     "insurer_charge_item",
@@ -93,6 +120,9 @@ charge_item = Table(
     Column("bilg_dept_codg", String(30), nullable=False),
     Column("bilg_dr_codg", String(30), nullable=False),
     Column("rxno", String(30), nullable=False),
+    Column("hosp_appr_flag", String(3), nullable=False),
+    Column("dise_codg", String(30), nullable=False),
+    # By a cancellation: given back with it, and never settled again.
     Column("settled_by", String(30), ForeignKey("settlement.setl_id"), index=True),
 )
 settlement = Table(
@@ -103,24 +133,68 @@ settlement = Table(
     Column("cancels", String(30), ForeignKey("settlement.setl_id"), unique=True),
     Column("institution", String(12), nullable=False),
     Column("command_id", String(60), nullable=False),
-    Column("command_digest", LargeBinary, nullable=False),
     Column("intent_id", String(30)),
     Column("proof_use", String(30)),
-    Column("mdtrt_id", String(30), ForeignKey("insurer_visit.mdtrt_id"), nullable=False),
-    Column("psn_no", String(30), nullable=False, index=True),
+    Column("rests_on", String(30), ForeignKey("settlement.setl_id"), unique=True),
+    Column("evidence", String(10), nullable=False),
+    Column("evidence_reference", String(64), nullable=False),
+    Column("second_factor", String(10), nullable=False),
+    Column("subject", String(30), nullable=False),
+    Column("relation", String(10), nullable=False),
+    Column("terminal_id", String(30), nullable=False),
+    Column("seen_by", String(30), nullable=False),
+    # What of it counts against the day's limit without a PIN.
+    Column("unpinned_fen", BigInteger, nullable=False),
+    Column(
+        "mdtrt_id", String(30), ForeignKey("insurer_visit.mdtrt_id"), nullable=False, index=True
+    ),
+    Column("psn_no", String(30), nullable=False),
     Column("insutype", String(6), nullable=False),
     Column("insuplc_admdvs", String(6), nullable=False),
     Column("med_type", String(6), nullable=False),
     Column("chrg_bchno", String(30), nullable=False),
-    Column("setl_time", UtcTime, nullable=False, index=True),
+    Column("mid_setl_flag", String(1), nullable=False),
+    Column("setl_time", UtcTime, nullable=False),
+    # The day in China on which it counts, 2026-05-04.
+    Column("business_day", String(10), nullable=False),
     Column("year", Integer, nullable=False),
+    # What it added to the counters, so that a later settlement of the visit can start from there.
+    Column("accrual", String(2000), nullable=False),
     Column("policy_id", String(200), nullable=False),
     Column("policy_version", String(200), nullable=False),
     *(Column(amount.name, BigInteger, nullable=False) for amount in fields(Amounts)),
     Column("answer_sealed", LargeBinary, nullable=False),
-    UniqueConstraint("institution", "command_id"),
     UniqueConstraint("institution", "intent_id", "proof_use"),
+    Index("ix_settlement_psn_no_business_day", "psn_no", "business_day"),
+    Index("ix_settlement_institution_business_day", "institution", "business_day"),
 )
+command = Table(
+    "insurer_command",
+    metadata,
+    Column("institution", String(12), primary_key=True),
+    Column("command_id", String(60), primary_key=True),
+    Column("command_digest", LargeBinary, nullable=False),
+    Column("setl_id", String(30), ForeignKey("settlement.setl_id")),
+    Column("rest_setl_id", String(30), ForeignKey("settlement.setl_id")),
+    Column("refusal_code", String(60)),
+    Column("refusal_details", String(1000)),
+    Column("decided_at", UtcTime, nullable=False),
+    CheckConstraint(
+        "(setl_id IS NULL) <> (refusal_code IS NULL)", name="ck_insurer_command_done_or_refused"
+    ),
+)
+"""Every command that was decided for good; rows are inserted only."""
+reversal = Table(
+    "insurer_reversal",
+    metadata,
+    Column("institution", String(12), primary_key=True),
+    Column("command_id", String(60), primary_key=True),
+    Column("psn_no", String(30), nullable=False),
+    Column("outcome", String(12), nullable=False),
+    Column("undone_by", String(30), ForeignKey("settlement.setl_id")),
+    Column("reversed_at", UtcTime, nullable=False),
+)
+"""Every command that was reversed; rows are inserted only."""
 year_counter = Table(
     "year_counter",
     metadata,
@@ -131,35 +205,73 @@ year_counter = Table(
     Column("amount_fen", BigInteger, nullable=False),
 )
 
+OPEN = "open"
+CANCELLED = "cancelled"
+
 _REGISTRATION = tuple(each.name for each in fields(Registration))
 _CHARGE_ITEM = tuple(each.name for each in fields(ChargeItem))
 
 
 @dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """The answer to a command, sealed, and what the command said.
+class StoredReversal:
+    """How a command was reversed, as it is kept.
 
     Attributes:
-        setl_id: Context of the seal.
-        command_digest: See ``model.command_digest``.
-        answer_sealed: The sealed record.
+        psn_no: Whose, as the sender said.
+        outcome: A ``ReversalOutcome``.
+        undone_by: The cancellation, if there was something to undo.
     """
 
-    setl_id: SettlementId
-    command_digest: bytes
-    answer_sealed: bytes
+    psn_no: PersonNo
+    outcome: str
+    undone_by: SettlementId | None
 
 
-def add_visit(connection: Connection, visit: Visit) -> None:
+def add_visit(connection: Connection, visit: Visit, *, year: int) -> None:
     """Insert a visit."""
     connection.execute(
         insert(insurer_visit).values(
             mdtrt_id=visit.mdtrt_id,
             institution=visit.institution,
             intent_id=visit.intent_id,
-            **asdict(visit.registration),
+            year=year,
+            state=OPEN,
+            **{**asdict(visit.registration), "kind": visit.registration.kind.value},
         )
     )
+
+
+def cancel_visit(connection: Connection, mdtrt_id: VisitId) -> None:
+    """Mark a visit as cancelled."""
+    table = insurer_visit
+    connection.execute(update(table).where(table.c.mdtrt_id == mdtrt_id).values(state=CANCELLED))
+
+
+def set_discharge(connection: Connection, mdtrt_id: VisitId, at: datetime | None) -> None:
+    """Note when an inpatient left, or that they did not."""
+    table = insurer_visit
+    connection.execute(update(table).where(table.c.mdtrt_id == mdtrt_id).values(discharged_at=at))
+
+
+def put_information(
+    connection: Connection, mdtrt_id: VisitId, sealed: bytes, *, at: datetime
+) -> None:
+    """Keep what is said of a visit's illness in the place of what was said before."""
+    table = visit_information
+    connection.execute(delete(table).where(table.c.mdtrt_id == mdtrt_id))
+    connection.execute(insert(table).values(mdtrt_id=mdtrt_id, content_sealed=sealed, told_at=at))
+
+
+def information_of(connection: Connection, mdtrt_id: VisitId) -> bytes | None:
+    """What was said of a visit's illness, sealed."""
+    table = visit_information
+    return connection.scalar(select(table.c.content_sealed).where(table.c.mdtrt_id == mdtrt_id))
+
+
+def lock_person(connection: Connection, psn_no: PersonNo) -> None:
+    """Let nobody else move a person's money or charges until this transaction ends."""
+    row = select(insured_person.c.psn_no).where(insured_person.c.psn_no == psn_no)
+    connection.execute(row.with_for_update(key_share=True))
 
 
 def visit_by_id(connection: Connection, mdtrt_id: VisitId) -> Visit | None:
@@ -191,8 +303,15 @@ def visit_by_intent(
 def _visit(row: Row[tuple[object, ...]] | None) -> Visit | None:
     if row is None:
         return None
-    registration = Registration(**{name: row._mapping[name] for name in _REGISTRATION})
-    return Visit(row.mdtrt_id, row.institution, registration, row.intent_id)
+    values = {name: row._mapping[name] for name in _REGISTRATION}
+    return Visit(
+        mdtrt_id=row.mdtrt_id,
+        institution=row.institution,
+        registration=Registration(**{**values, "kind": VisitKind(row.kind)}),
+        intent_id=row.intent_id,
+        cancelled=row.state == CANCELLED,
+        discharged_at=row.discharged_at,
+    )
 
 
 def add_charge_items(
@@ -214,34 +333,57 @@ def charge_items(
     return {row.feedetl_sn: _charge_item(row) for row in connection.execute(query)}
 
 
-def unsettled(connection: Connection, mdtrt_id: VisitId, chrg_bchno: str) -> list[ChargeItem]:
-    """The charge items of a batch that no settlement holds, by number."""
-    query = (
-        select(charge_item)
-        .where(
-            charge_item.c.mdtrt_id == mdtrt_id,
-            charge_item.c.chrg_bchno == chrg_bchno,
-            charge_item.c.settled_by.is_(None),
-        )
-        .order_by(charge_item.c.feedetl_sn)
+def has_items(connection: Connection, mdtrt_id: VisitId) -> bool:
+    """Whether a visit has charge items, settled or not; given-back ones do not count."""
+    table = charge_item
+    given_back = select(settlement.c.setl_id).where(
+        settlement.c.kind == SettlementKind.CANCELLATION.value
     )
-    return [_charge_item(row) for row in connection.execute(query)]
+    query = select(table.c.feedetl_sn).where(
+        table.c.mdtrt_id == mdtrt_id,
+        or_(table.c.settled_by.is_(None), table.c.settled_by.not_in(given_back)),
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def is_settled_to_end(connection: Connection, mdtrt_id: VisitId) -> bool:
+    """Whether a settlement that is not of the middle of a stay stands for this visit."""
+    undone = settlement.alias()
+    query = select(settlement.c.setl_id).where(
+        settlement.c.mdtrt_id == mdtrt_id,
+        settlement.c.kind == SettlementKind.SETTLEMENT.value,
+        settlement.c.mid_setl_flag == "0",
+        ~exists().where(undone.c.cancels == settlement.c.setl_id),
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def withdraw_items(connection: Connection, mdtrt_id: VisitId, chrg_bchno: str | None) -> int:
+    """Delete the open charge items of a batch, or of all; how many there were."""
+    table = charge_item
+    here = [table.c.mdtrt_id == mdtrt_id, table.c.settled_by.is_(None)]
+    if chrg_bchno is not None:
+        here.append(table.c.chrg_bchno == chrg_bchno)
+    return connection.execute(delete(table).where(*here)).rowcount
+
+
+def diseases_of(connection: Connection, mdtrt_id: VisitId, chrg_bchno: str) -> set[str]:
+    """The disease codes of a batch's charge items."""
+    table = charge_item
+    query = select(table.c.dise_codg).where(
+        table.c.mdtrt_id == mdtrt_id, table.c.chrg_bchno == chrg_bchno
+    )
+    return set(connection.execute(query.distinct()).scalars())
+
+
+def items_of(connection: Connection, setl_id: SettlementId) -> dict[ChargeItemNo, ChargeItem]:
+    """The charge items that a settlement holds."""
+    query = select(charge_item).where(charge_item.c.settled_by == setl_id)
+    return {row.feedetl_sn: _charge_item(row) for row in connection.execute(query)}
 
 
 def _charge_item(row: Row[tuple[object, ...]]) -> ChargeItem:
     return ChargeItem(**{name: row._mapping[name] for name in _CHARGE_ITEM})
-
-
-def hold_items(
-    connection: Connection, record: SettlementRecord, numbers: Collection[ChargeItemNo]
-) -> None:
-    """Mark charge items as settled by a settlement."""
-    change = (
-        update(charge_item)
-        .where(charge_item.c.mdtrt_id == record.mdtrt_id, charge_item.c.feedetl_sn.in_(numbers))
-        .values(settled_by=record.setl_id)
-    )
-    connection.execute(change)
 
 
 def release_items(connection: Connection, setl_id: SettlementId) -> None:
@@ -250,81 +392,98 @@ def release_items(connection: Connection, setl_id: SettlementId) -> None:
     connection.execute(update(charge_item).where(held).values(settled_by=None))
 
 
-def add_settlement(
-    connection: Connection,
-    record: SettlementRecord,
-    *,
-    command_id: CommandId,
-    command_digest: bytes,
-    intent_id: IntentId | None,
-    proof_use: str | None,
-    answer_sealed: bytes,
+def hold_items(
+    connection: Connection, record: SettlementRecord, numbers: Collection[ChargeItemNo]
 ) -> None:
-    """Insert a settlement or a cancellation with the answer to its command."""
+    """Mark named charge items as settled by a settlement."""
+    change = (
+        update(charge_item)
+        .where(charge_item.c.mdtrt_id == record.mdtrt_id, charge_item.c.feedetl_sn.in_(numbers))
+        .values(settled_by=record.setl_id)
+    )
+    connection.execute(change)
+
+
+def give_items_back(
+    connection: Connection,
+    mdtrt_id: VisitId,
+    numbers: Collection[ChargeItemNo],
+    cancellation: SettlementId,
+) -> None:
+    """Mark charge items as given back with a cancellation; they are never settled again."""
+    table = charge_item
+    here = (table.c.mdtrt_id == mdtrt_id, table.c.feedetl_sn.in_(numbers))
+    connection.execute(update(table).where(*here).values(settled_by=cancellation))
+
+
+def answer_of(connection: Connection, setl_id: SettlementId) -> bytes | None:
+    """The sealed record of a settlement or cancellation."""
+    table = settlement
+    return connection.scalar(select(table.c.answer_sealed).where(table.c.setl_id == setl_id))
+
+
+def evidence_of(connection: Connection, setl_id: SettlementId) -> tuple[Proven, Fen]:
+    """On what a settlement rests, and what of it counts against the day's limit."""
+    row = connection.execute(select(settlement).where(settlement.c.setl_id == setl_id)).one()
+    proven = Proven(
+        kind=EvidenceKind(row.evidence),
+        reference=row.evidence_reference,
+        subject=PersonNo(row.subject),
+        relation=Relation(row.relation),
+        second=SecondFactor(row.second_factor),
+        terminal_id=row.terminal_id,
+        seen_by=row.seen_by,
+    )
+    return proven, Fen(row.unpinned_fen)
+
+
+def find_reversal(
+    connection: Connection, institution: InstitutionCode, command_id: CommandId
+) -> StoredReversal | None:
+    """How a command was reversed."""
+    table = reversal
+    query = select(table.c.psn_no, table.c.outcome, table.c.undone_by).where(
+        table.c.institution == institution, table.c.command_id == command_id
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else StoredReversal(*row)
+
+
+def add_reversal(
+    connection: Connection,
+    institution: InstitutionCode,
+    command_id: CommandId,
+    found: StoredReversal,
+    *,
+    at: datetime,
+) -> None:
+    """Insert how a command was reversed."""
     connection.execute(
-        insert(settlement).values(
-            setl_id=record.setl_id,
-            kind=record.kind.value,
-            cancels=record.cancels,
-            institution=record.institution,
-            command_id=command_id,
-            command_digest=command_digest,
-            intent_id=intent_id,
-            proof_use=proof_use,
-            mdtrt_id=record.mdtrt_id,
-            psn_no=record.psn_no,
-            insutype=record.insutype,
-            insuplc_admdvs=record.insuplc_admdvs,
-            med_type=record.med_type,
-            chrg_bchno=record.chrg_bchno,
-            setl_time=record.setl_time,
-            year=record.year,
-            policy_id=record.settlement.policy_id,
-            policy_version=record.settlement.policy_version,
-            answer_sealed=answer_sealed,
-            **asdict(record.settlement.amounts),
+        insert(reversal).values(
+            institution=institution, command_id=command_id, reversed_at=at, **asdict(found)
         )
     )
 
 
-def answer_to(
-    connection: Connection, institution: InstitutionCode, command_id: CommandId
-) -> StoredAnswer | None:
-    """The stored answer to a command of an institution."""
-    return _answer(
-        connection, settlement.c.institution == institution, settlement.c.command_id == command_id
-    )
-
-
-def answer_of(connection: Connection, setl_id: SettlementId) -> StoredAnswer | None:
-    """The stored answer that a settlement or cancellation was."""
-    return _answer(connection, settlement.c.setl_id == setl_id)
-
-
-def _answer(connection: Connection, *where: ColumnElement[bool]) -> StoredAnswer | None:
-    table = settlement
-    query = select(table.c.setl_id, table.c.command_digest, table.c.answer_sealed).where(*where)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else StoredAnswer(*row)
-
-
-def intent_settled(
-    connection: Connection, institution: InstitutionCode, intent_id: IntentId, proof_use: str
-) -> bool:
-    """Whether a settlement rests on this use of this intent already."""
-    table = settlement
-    query = select(table.c.setl_id).where(
-        table.c.institution == institution,
-        table.c.intent_id == intent_id,
-        table.c.proof_use == proof_use,
-    )
-    return connection.execute(query).first() is not None
-
-
-def is_cancelled(connection: Connection, setl_id: SettlementId) -> bool:
-    """Whether a cancellation undoes this settlement."""
+def cancellation_of(connection: Connection, setl_id: SettlementId) -> SettlementId | None:
+    """The cancellation that undoes this settlement."""
     query = select(settlement.c.setl_id).where(settlement.c.cancels == setl_id)
-    return connection.execute(query).first() is not None
+    found = connection.scalar(query)
+    return None if found is None else SettlementId(found)
+
+
+def rest_of(connection: Connection, setl_id: SettlementId) -> SettlementId | None:
+    """The settlement of what was kept when a part of this one was given back."""
+    query = select(settlement.c.setl_id).where(settlement.c.rests_on == setl_id)
+    found = connection.scalar(query)
+    return None if found is None else SettlementId(found)
+
+
+def is_mid_stay(connection: Connection, setl_id: SettlementId) -> bool:
+    """Whether a settlement was made in the middle of a stay."""
+    query = select(settlement.c.mid_setl_flag).where(settlement.c.setl_id == setl_id)
+    flag: str = connection.execute(query).scalar_one()
+    return flag == "1"
 
 
 def settlement_ids(
@@ -347,17 +506,3 @@ def counters(connection: Connection, psn_no: PersonNo, insutype: str, year: int)
         table.c.psn_no == psn_no, table.c.insutype == insutype, table.c.year == year
     )
     return {row.counter: Fen(row.amount_fen) for row in connection.execute(query)}
-
-
-def add_to_counters(
-    connection: Connection, record: SettlementRecord, accrual: Mapping[str, Fen]
-) -> None:
-    """Move the year's counters by what a settlement added or a cancellation took back."""
-    table = year_counter
-    key = {"psn_no": record.psn_no, "insutype": record.insutype, "year": record.year}
-    for counter, amount in accrual.items():
-        row = {**key, "counter": counter}
-        here = [table.c[name] == value for name, value in row.items()]
-        moved = update(table).where(*here).values(amount_fen=table.c.amount_fen + amount)
-        if connection.execute(moved).rowcount == 0:
-            connection.execute(insert(table).values(**row, amount_fen=amount))

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from shualian.core.clock import Clock
 from shualian.core.database import Database, forbid_in_transaction
+from shualian.core.database.statements import own_locks
 from shualian.core.identifiers import (
     InstitutionCode,
     IntentId,
@@ -324,41 +325,69 @@ class Vouchers:
         Raises:
             Refused: Those of :func:`decide_code`.
         """
-        digest, now = self._digest(token, _CODE), self._clock.now()
+        digest = self.code_digest(token)
 
         def work(connection: Connection) -> CodeRedemption | Refused:
-            code = store.code_of(connection, digest)
-            owner = None if code is None else store.find(connection, code.psn_no)
-            latest = None if code is None else store.latest_redemption(connection, code.psn_no)
-            try:
-                made = decide_code(
-                    code,
-                    latest=latest,
-                    state=self._state(owner, now),
-                    institution=institution,
-                    intent_id=intent_id,
-                    use=use,
-                    now=now,
-                )
-            except Refused as refused:
-                # Somebody else holds this code or another of the same person: that is recorded.
-                if refused.kind is not VOUCHER_ELSEWHERE or code is None:
-                    raise
-                change = VoucherChange.CODE_ELSEWHERE
-                self._record_code(connection, change, code.psn_no, institution, intent_id, now)
-                return refused
-            if code is None or owner is None or code.redemption is not None:
-                return made
-            store.put_redemption(connection, digest, made)
-            store.put(connection, used(owner, at=now))
-            change = VoucherChange.CODE_REDEEMED
-            self._record_code(connection, change, made.psn_no, institution, intent_id, now)
-            return made
+            own_locks(connection)
+            return self.redeem_code_in(
+                connection, digest, institution=institution, intent_id=intent_id, use=use
+            )
 
         answer = self._database.write(work)
         if isinstance(answer, Refused):
             raise answer
         return answer
+
+    def code_digest(self, token: str) -> bytes:
+        """By which a shown code is kept; computed outside transactions."""
+        return self._digest(token, _CODE)
+
+    def redeem_code_in(
+        self,
+        connection: Connection,
+        digest: bytes,
+        *,
+        institution: InstitutionCode,
+        intent_id: IntentId,
+        use: str,
+    ) -> CodeRedemption | Refused:
+        """As :meth:`redeem_code`, in the caller's transaction, which has :func:`own_locks`.
+
+        Returns:
+            The redemption; or ``insurer.voucher_in_use_elsewhere`` as a value, because what was
+            recorded of it must be committed.
+
+        Raises:
+            Refused: The others of :func:`decide_code`.
+        """
+        now = self._clock.now()
+        code = store.code_of(connection, digest, locked=True)
+        owner = None if code is None else store.find(connection, code.psn_no, locked=True)
+        latest = None if code is None else store.latest_redemption(connection, code.psn_no)
+        try:
+            made = decide_code(
+                code,
+                latest=latest,
+                state=self._state(owner, now),
+                institution=institution,
+                intent_id=intent_id,
+                use=use,
+                now=now,
+            )
+        except Refused as refused:
+            # Somebody else holds this code or another of the same person: that is recorded.
+            if refused.kind is not VOUCHER_ELSEWHERE or code is None:
+                raise
+            change = VoucherChange.CODE_ELSEWHERE
+            self._record_code(connection, change, code.psn_no, institution, intent_id, now)
+            return refused
+        if code is None or owner is None or code.redemption is not None:
+            return made
+        store.put_redemption(connection, digest, made)
+        store.put(connection, used(owner, at=now))
+        change = VoucherChange.CODE_REDEEMED
+        self._record_code(connection, change, made.psn_no, institution, intent_id, now)
+        return made
 
     def _state(self, found: Voucher | None, now: datetime) -> VoucherState:
         return state_of(found, now=now, dormant_after=self._dormant_after)

@@ -105,9 +105,10 @@ class KeptPin:
     attempts: PinAttempts | None
 
 
-def find(connection: Connection, psn_no: PersonNo) -> Voucher | None:
-    """A person's voucher."""
-    row = connection.execute(select(voucher).where(voucher.c.psn_no == psn_no)).one_or_none()
+def find(connection: Connection, psn_no: PersonNo, *, locked: bool = False) -> Voucher | None:
+    """A person's voucher; ``locked`` keeps others from changing it until the transaction ends."""
+    query = select(voucher).where(voucher.c.psn_no == psn_no)
+    row = connection.execute(query.with_for_update() if locked else query).one_or_none()
     return None if row is None else _voucher(row)
 
 
@@ -154,10 +155,11 @@ def show_code(
     )
 
 
-def code_of(connection: Connection, digest: bytes) -> ShownCode | None:
-    """The shown code whose token has this digest."""
+def code_of(connection: Connection, digest: bytes, *, locked: bool = False) -> ShownCode | None:
+    """The shown code whose token has this digest; ``locked`` as in :func:`find`."""
     table = voucher_code
-    row = connection.execute(select(table).where(table.c.token_digest == digest)).one_or_none()
+    query = select(table).where(table.c.token_digest == digest)
+    row = connection.execute(query.with_for_update() if locked else query).one_or_none()
     if row is None:
         return None
     redemption = None if row.redeemed_at is None else _redemption(row)

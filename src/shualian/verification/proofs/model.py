@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from shualian.core.identifiers import (
     AuthNo,
@@ -51,6 +52,7 @@ from shualian.verification.model import (
     check_text,
     digest,
 )
+from shualian.verification.registry.model import RegistryVerdict
 from shualian.verification.requirements.model import MoneyRules, check_money
 from shualian.verification.sessions.model import CaptureSession, check_terminal
 
@@ -122,6 +124,53 @@ class StoredProof:
     factors: frozenset[Factor]
     issued_at: datetime
     proof: FaceProof
+
+
+class Claim(NamedTuple):
+    """What the one who redeems a proof knows from its own records.
+
+    Attributes:
+        auth_no: The proof's number; a secret.
+        intent_id: What is about to be done.
+        use: Name of the use.
+        amount_fen: What it moves.
+        institution: Where.
+        terminal: Where the person was captured.
+        scene: What for.
+        subject: Who is believed to have stood there.
+        beneficiary: For whom.
+        relation: Of the subject to the beneficiary.
+    """
+
+    auth_no: AuthNo
+    intent_id: IntentId
+    use: str
+    amount_fen: Fen
+    institution: InstitutionCode
+    terminal: TerminalId
+    scene: Scene
+    subject: PersonNo
+    beneficiary: PersonNo
+    relation: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class UsedProof:
+    """A use of a proof and what it rested on.
+
+    Attributes:
+        auth_digest: By which the proof is known at rest.
+        redemption: The use.
+        factors: What spoke for the person, a PIN among them if it was asked.
+        active: Whether active liveness was passed.
+        registry: The police registry's answer; ``None`` when it was not asked.
+    """
+
+    auth_digest: str
+    redemption: Redemption
+    factors: frozenset[Factor]
+    active: bool
+    registry: RegistryVerdict | None
 
 
 def issued_event(stored: StoredProof) -> ProofIssued:

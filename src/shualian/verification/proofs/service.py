@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from shualian.core.clock import Clock
 from shualian.core.database import Database
+from shualian.core.database.statements import own_locks
 from shualian.core.identifiers import (
     AuthNo,
     InstitutionCode,
@@ -38,6 +39,7 @@ from shualian.verification.model import (
 )
 from shualian.verification.ports import InsuredPeople, Pins, Relations
 from shualian.verification.proofs.model import (
+    Claim,
     Confirmation,
     StoredProof,
     check_in_time,
@@ -50,6 +52,7 @@ from shualian.verification.proofs.model import (
     redeemed_event,
     the_open_one,
 )
+from shualian.verification.proofs.within import redeem_within
 from shualian.verification.requirements.model import (
     MoneyRules,
     check_active,
@@ -124,19 +127,22 @@ class Proofs:
         """Redeem one use of a proof; see :meth:`Verification.redeem`."""
         check_text("use", use)
 
+        claim = Claim(
+            auth_no=auth_no,
+            intent_id=intent_id,
+            use=use,
+            amount_fen=amount_fen,
+            institution=expected_institution,
+            terminal=expected_terminal,
+            scene=expected_scene,
+            subject=expected_subject,
+            beneficiary=expected_beneficiary,
+            relation=expected_relation,
+        )
+
         def work(connection: Connection) -> Redemption:
-            stored = _found(store.find_proof(connection, auth_no))
-            check_redeem(
-                stored.proof,
-                expected_institution=expected_institution,
-                expected_terminal=expected_terminal,
-                expected_intent_id=intent_id,
-                expected_scene=expected_scene,
-                expected_subject=expected_subject,
-                expected_beneficiary=expected_beneficiary,
-                expected_relation=expected_relation,
-            )
-            return self._redeem_checked(connection, stored, use=use, amount_fen=amount_fen)
+            own_locks(connection)
+            return redeem_within(connection, claim, now=self._clock.now()).redemption
 
         return self._database.write(work)
 
@@ -153,6 +159,7 @@ class Proofs:
         check_text("use", use)
 
         def work(connection: Connection) -> Redemption:
+            own_locks(connection)
             found = store.open_proofs(
                 connection,
                 subject=expected_subject,
@@ -173,6 +180,7 @@ class Proofs:
         check_text("use", use)
 
         def work(connection: Connection) -> ConfirmedPerson:
+            own_locks(connection)
             stored = _found(store.find_proof(connection, auth_no))
             proof = stored.proof
             check_redeem(
@@ -246,6 +254,8 @@ class Proofs:
         amount_fen: Fen,
         repeatable: bool = True,
     ) -> Redemption:
+        # Settlements redeem in transactions of their own; the proof's row is what all lock.
+        store.lock_proof(connection, stored.auth_digest)
         made = store.redemptions_of(connection, stored.auth_digest)
         earlier = [each for each in made if each.use == use]
         # Another scan for the same step must not do it twice; nor may a second step without a

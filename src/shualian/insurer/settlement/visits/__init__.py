@@ -1,0 +1,1 @@
+"""Visits and their charge items: registration, stay, information, upload and withdrawal."""

@@ -1,0 +1,115 @@
+"""Statements by hand mean the same on both engines."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, String, Table
+from sqlalchemy.exc import IntegrityError
+
+from shualian.core.database import Database, UtcTime, WorkInTransactionError
+from shualian.core.database.statements import (
+    Filled,
+    Statement,
+    ask,
+    insert_rows,
+    moment,
+    own_locks,
+    tell,
+)
+
+metadata = MetaData()
+thing = Table(
+    "thing",
+    metadata,
+    Column("name", String(10), primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+    Column("at", UtcTime),
+    Column("content", LargeBinary),
+)
+COLUMNS = ("name", "amount", "at", "content")
+ALL = Statement("SELECT name, amount, at, content FROM thing WHERE amount > ? ORDER BY name")
+ONE = Statement("SELECT amount FROM thing WHERE name = ?", locks=True)
+ADD = Statement("UPDATE thing SET amount = amount + ? WHERE name = ?")
+SET = Statement("UPDATE thing SET amount = ? WHERE name = ?")
+NOW = datetime(2026, 5, 4, 2, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def things(any_database: Database) -> Database:
+    any_database.create_tables(metadata)
+    return any_database
+
+
+def put(connection: Connection, *rows: tuple[str, int]) -> list[int]:
+    values = [value for name, amount in rows for value in (name, amount, NOW, b"\x00x")]
+    return tell(connection, [Filled(insert_rows("thing", COLUMNS, len(rows)), values)])
+
+
+def test_what_is_told_is_found_by_questions_and_by_the_mapper(things: Database) -> None:
+    assert things.write(lambda c: put(c, ("a", 1), ("b", 2**40), ("c", -3))) == [3]
+
+    found, nothing = things.read(lambda c: ask(c, [Filled(ALL, (0,)), Filled(ALL, (2**50,))]))
+
+    assert [tuple(row[:2]) for row in found] == [("a", 1), ("b", 2**40)]
+    assert [moment(row[2]) for row in found] == [NOW, NOW]
+    assert [bytes(row[3]) for row in found] == [b"\x00x", b"\x00x"]
+    assert nothing == []
+    assert [row.at for row in things.read(lambda c: c.execute(thing.select()).all())] == [NOW] * 3
+
+
+def test_a_moment_of_another_zone_is_the_same_moment(things: Database) -> None:
+    there = NOW.astimezone(timezone(timedelta(hours=8)))
+    row = Filled(insert_rows("thing", COLUMNS, 1), ("z", 1, there, None))
+
+    things.write(lambda c: tell(c, [row]))
+
+    ((found,),) = things.read(lambda c: ask(c, [Filled(ALL, (0,))]))
+    assert moment(found[2]) == NOW
+    assert found[3] is None
+
+
+def test_each_command_says_how_many_rows_it_changed(things: Database) -> None:
+    things.write(lambda c: put(c, ("a", 1)))
+    two = Filled(insert_rows("thing", COLUMNS, 2), ("b", 1, None, None, "c", 1, None, None))
+
+    changed = things.write(lambda c: tell(c, [two, Filled(ADD, (5, "a")), Filled(ADD, (5, "-"))]))
+
+    assert changed == [2, 1, 0]
+
+
+def test_a_taken_key_is_an_integrity_error_and_undoes_all(things: Database) -> None:
+    things.write(lambda c: put(c, ("a", 1)))
+
+    with pytest.raises(IntegrityError) as failure:
+        things.write(lambda c: (put(c, ("b", 1)), put(c, ("a", 77))))
+
+    assert "77" not in str(failure.value.orig)
+    (found,) = things.read(lambda c: ask(c, [Filled(ALL, (0,))]))
+    assert [row[0] for row in found] == ["a"]
+
+
+def test_what_a_lock_guards_is_read_as_it_is_after_the_wait(things: Database) -> None:
+    things.write(lambda c: put(c, ("a", 0)))
+
+    def grow(connection: Connection) -> None:
+        own_locks(connection)
+        _, rows = ask(connection, [Filled(ONE, ("a",)), Filled(ALL, (-1,))])
+        tell(connection, [Filled(SET, (rows[0][1] + 1, "a"))])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: things.write(grow), range(80)))
+
+    (found,) = things.read(lambda c: ask(c, [Filled(ALL, (-1,))]))
+    assert found[0][1] == 80
+
+
+def test_own_locks_come_before_everything_else(postgres_database: Database) -> None:
+    postgres_database.create_tables(metadata)
+
+    def late(connection: Connection) -> None:
+        ask(connection, [Filled(ONE, ("a",))])
+        own_locks(connection)
+
+    with pytest.raises(WorkInTransactionError):
+        postgres_database.write(late)
