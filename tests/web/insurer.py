@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -18,9 +19,8 @@ from shualian.assembly.insurer_side import assemble_insurer
 from shualian.core.database import SqliteDatabase
 from shualian.core.mode import Mode
 from shualian.core.settings import Settings
-from shualian.face.calibration import Calibration, OperatingPoint
+from shualian.face.calibration import calibration_from_json
 from shualian.face.engine import FaceEngine
-from shualian.face.liveness.decision import AttackDetectionErrorRates
 from shualian.sandbox.authenticator import ORIGIN as STAFF_ORIGIN
 from shualian.staff.model import INSURER, Caller
 from shualian.terminals.agent.model import ClaimBody, sign_request
@@ -37,32 +37,18 @@ SETTINGS = Settings(
     terminal_origin=ORIGIN, staff_origin=STAFF_ORIGIN, registry_url="http://localhost:1"
 )
 SCENE = "01101"
+CALIBRATION = calibration_from_json(
+    next((files("shualian.face") / "calibrations").iterdir()).read_text("utf-8")
+)
+"""The shipped one, which says what of liveness and comparison is proven."""
 JSON = {"content-type": "application/json"}
 
 
 class Blind:
     """An engine that is asked for nothing: no test here sends a frame."""
 
-    path_id = "0123456789abcdef"
+    path_id = CALIBRATION.path.path_id
     dimension = 8
-
-
-class Guess:
-    """A calibration whose thresholds no test here uses."""
-
-    def at(self, fmr: float, *, population: str | None) -> OperatingPoint:
-        return OperatingPoint(
-            fmr=fmr,
-            fmr_upper95=fmr,
-            fnmr=0.03,
-            threshold=0.5,
-            path_id=Blind.path_id,
-            data="an imaginary calibration",
-            proven_for_population=population is not None,
-        )
-
-    def proven_attack_detection(self) -> AttackDetectionErrorRates:
-        return AttackDetectionErrorRates({"print": 0.5}, 0.1, {"print": 2}, 2, ("print",), 5)
 
 
 class Listeners:
@@ -97,7 +83,7 @@ class Listeners:
             clock=self.district.clock,
             database=self.insurer_database,
             engine=cast("FaceEngine", Blind()),
-            calibration=cast("Calibration", Guess()),
+            calibration=CALIBRATION,
         )
         return replace(side, terminals=services, staff=self.office.services)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -14,9 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message, Scope
 
+from shualian.core.identifiers import StaffId
 from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
-from shualian.staff.model import Role
+from shualian.sandbox.authenticator import ORIGIN as STAFF_ORIGIN
+from shualian.staff import api as staff_api
+from shualian.staff.model import INSURER, Caller, Employer, Role
 from shualian.terminals.agent.model import (
     ENROLMENT_PATH,
     HEARTBEAT_PATH,
@@ -32,10 +36,14 @@ from shualian.terminals.heartbeat.model import HeartbeatReport
 from shualian.terminals.model import TerminalClass
 from shualian.terminals.register.model import Coordinates, Position
 from shualian.trust.signatures import Algorithm, SigningKey
+from shualian.verification.failures.api import FAILURES_PATH
+from shualian.verification.failures.model import FAILURES
+from shualian.web.listeners import build_staff_listener
 from shualian.web.observability import configure_logging
 from terminals.district import (
     CERTIFICATES,
     HALL,
+    HOSPITAL,
     ORIGIN,
     SOFTWARE,
     SUPERVISOR,
@@ -43,6 +51,7 @@ from terminals.district import (
     place_spec,
 )
 from web.insurer import (
+    SETTINGS,
     Listeners,
     Sent,
     Through,
@@ -447,6 +456,61 @@ def test_a_doctor_neither_sees_nor_decides_about_terminals(
 
     assert staff.get("/terminals/places").json()["code"] == "staff.role_missing"
     assert staff.post("/terminals/places", json=PLACE).json()["code"] == "staff.role_missing"
+
+
+_WINDOW = {Role.CLERK, Role.ADMINISTRATOR, Role.OPERATOR, Role.SUPERVISOR}
+_GOVERNING = {Role.ADMINISTRATOR, Role.SUPERVISOR}
+_ADMITTED: dict[str, set[Role]] = {
+    "GET /terminals": _GOVERNING | {Role.TECHNICIAN, Role.OPERATOR},
+    "/terminals": _GOVERNING,
+    "/consents": _WINDOW,
+    "/templates": _WINDOW,
+    "/vouchers": _WINDOW,
+    "/family": _WINDOW,
+    "/accesses": _WINDOW,
+    "/emergencies": {Role.DOCTOR, Role.NURSE, Role.SUPERVISOR},
+    "/channels": {Role.SUPERVISOR},
+    "/assessments": {Role.SUPERVISOR},
+}
+"""Who gets past the door of a staff route, by its first word; nobody else does."""
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_desk_lets_in_its_own_roles_and_no_others(
+    listeners: Listeners, role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = INSURER if role in INSURER.roles else Employer(HOSPITAL)
+    caller = Caller(StaffId("STAFF-1"), at, frozenset({role}))
+    monkeypatch.setattr(staff_api, "session_caller", lambda *_: lambda _request: caller)
+    desks = build_staff_listener(listeners.side, SETTINGS)
+    seen = set()
+    own = {"origin": STAFF_ORIGIN, "sec-fetch-site": "same-origin"}
+    with TestClient(desks, base_url=STAFF_ORIGIN, headers=own) as client:
+        for path, methods in desks.openapi()["paths"].items():
+            first = "/" + path.split("/")[1]
+            if first in {"/insurer", "/health"}:
+                continue
+            for method in map(str.upper, methods):
+                admitted = _ADMITTED.get(f"{method} {first}") or _ADMITTED[first]
+                filled = re.sub(r"{[a-z_]+}", "0" * 26, path)
+                answer = client.request(method, filled, json={})
+                refused = answer.json()["code"] if answer.status_code >= 400 else ""
+                assert (refused != "staff.role_missing") == (role in admitted), (method, path)
+                seen.add(first)
+
+    assert seen == {each for each in _ADMITTED if each.startswith("/")}
+
+
+def test_the_words_of_every_failure_are_there_for_a_screen(client: TestClient) -> None:
+    answer = client.get(FAILURES_PATH).json()
+
+    told = {each["code"]: each for each in answer["failures"]}
+    assert set(told) == set(FAILURES)
+    assert all(each["zh"] and each["clip"] and each["next_zh"] for each in told.values())
+    meant = {**answer["of_hint"], **answer["of_standing"]}
+    assert set(meant.values()) <= set(told)
+    assert answer["of_standing"]["arrears"] == "arrears"
+    assert {"payment_held", "guardian_missing", "consent_outdated", "frozen"} <= set(meant)
 
 
 def test_an_administrator_meets_another_hospitals_terminal_as_not_there(

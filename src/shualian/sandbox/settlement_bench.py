@@ -93,6 +93,7 @@ BENCH_INCOHERENT = KindsOf("sandbox").kind(
     "请把这个数据库留下来，报告这个问题",
     "Keep the database and report this",
 )
+REFUSALS = (BENCH_INCOHERENT,)
 
 
 @dataclass(frozen=True, slots=True)
