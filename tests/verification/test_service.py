@@ -863,6 +863,14 @@ class TestIssuing:
         world.office.stands(LI, VoucherStanding.ACTIVE)
         assert world.issue(opened, asked).beneficiary == LI
 
+    def test_a_child_for_whom_a_relative_scans_needs_no_consent_to_faces(
+        self, world: World
+    ) -> None:
+        world.office.related = {(ZHANG, LI, Relation.FAMILY)}
+        world.office.standings[LI] = replace(world.office.standings[LI], guardian_missing=True)
+        asked = replace(intent(), relation=Relation.FAMILY, beneficiary=LI)
+        assert world.issue(world.called(), asked).beneficiary == LI
+
     def test_nobody_is_a_relative_of_themselves(self, world: World) -> None:
         asked = replace(intent(), relation=Relation.FAMILY)
         code = code_of(lambda: world.issue(world.called(), asked))
@@ -924,6 +932,21 @@ class TestOwnActs:
         assert first.registry is RegistryVerdict.MATCH
         assert (world.clock.now() - first.confirmed_at).total_seconds() == 1
         assert world.rows(store.redemptions) == 1
+
+    def test_an_old_proof_is_not_good_for_the_same_act_once_more(self, world: World) -> None:
+        proof = self.proof(world)
+        confirm = partial(
+            world.service.confirmed,
+            proof.auth_no,
+            terminal=terminal(),
+            intent_id=INTENT,
+            use="pin.reset",
+        )
+        confirm()
+        world.wait(299)
+        assert confirm().subject == ZHANG
+        world.wait(1)
+        assert code_of(confirm) == "verification.proof_expired"
 
     def test_a_proof_of_another_scene_terminal_or_intent_confirms_nothing(
         self, world: World

@@ -143,6 +143,8 @@ class Standing:
         payment_held_until: Until when no face may pay, after a template was replaced; UTC.
         insurance_note: Code of an insured status that needs a word: ``not_insured``, ``paused``,
             ``arrears``, ``not_synchronised``; refuses nothing here.
+        consent_outdated: Something was agreed to under a wording that a newer material one
+            replaced: the person is asked again, and what was agreed to stands until then.
     """
 
     voucher: VoucherStanding
@@ -150,6 +152,7 @@ class Standing:
     guardian_missing: bool = False
     payment_held_until: datetime | None = None
     insurance_note: str | None = None
+    consent_outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +395,8 @@ class SessionResult:
         masked_name: Of the verified person.
         masked_id_number: Of the verified person.
         region: 参保地 of the verified person.
-        standing: Codes to be told: ``dormant``, ``arrears``, ``payment_held`` and the like.
+        standing: Codes to be told: ``dormant``, ``arrears``, ``payment_held``,
+            ``consent_outdated`` and the like.
         activated: Whether this session activated or woke the e-voucher.
         claimed: Whether one person was looked for, not one among several.
         relatives: For whom else the verified person may act.
@@ -812,16 +816,17 @@ VOUCHER_FROZEN = _kind(
     "voucher_frozen",
     "医保码已经冻结",
     "The e-voucher is frozen",
-    "请本人带身份证到医保经办窗口解冻；看病可以先用医保卡或自费",
-    "Bring the ID card to the insurer's office; use the card or pay meanwhile",
+    "自己冻结的，在终端刷脸就能解冻；别的请带身份证到医保经办窗口。看病可以先用医保卡或自费",
+    "Release your own freeze by a scan at a terminal; for another one bring the ID card to the "
+    "insurer's office. Use the card or pay meanwhile",
     Helper.INSURER,
 )
 VOUCHER_CLOSED = _kind(
     "voucher_closed",
     "医保码已经注销",
     "The e-voucher is closed",
-    "请到医保经办窗口重新申请",
-    "Ask for a new one at the insurer's office",
+    "请用医保卡或身份证办理；有疑问请到医保经办窗口",
+    "Use the card or the ID card; for questions go to the insurer's office",
     Helper.INSURER,
 )
 GUARDIAN_MISSING = _kind(

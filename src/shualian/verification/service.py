@@ -31,6 +31,7 @@ from shualian.verification.model import (
     AMOUNT_INVALID,
     NOT_LIVE,
     PERSON_NOT_FOUND,
+    PROOF_EXPIRED,
     Access,
     ConfirmedPerson,
     Consent,
@@ -72,7 +73,7 @@ from shualian.verification.requirements.model import (
     RISK_MINUTES,
     Circumstances,
     MoneyRules,
-    check_not_barred,
+    check_own_face,
     liveness_level,
     may_enrol,
     standing_codes,
@@ -368,12 +369,17 @@ class Verification:
     ) -> ConfirmedPerson:
         """Who confirmed an act of their own with the insurer; redeems that use of the proof.
 
-        The same use again gives the same answer.
+        The same use again gives the same answer, while the proof is in time: a PIN is set or a log
+        shown anew with every repeat, so an old number must not be good for it.
 
         Raises:
-            Refused: As :meth:`redeem`; the proof must be of scene ``INSURED_SERVICES``.
+            Refused: As :meth:`redeem`; the proof must be of scene ``INSURED_SERVICES``; also for a
+                repeat ``verification.proof_expired``.
         """
-        return self._proofs.confirmed(auth_no, terminal=terminal, intent_id=intent_id, use=use)
+        person = self._proofs.confirmed(auth_no, terminal=terminal, intent_id=intent_id, use=use)
+        if self._clock.now() >= person.confirmed_at + self._policy.proof_valid:
+            raise Refused(PROOF_EXPIRED)
+        return person
 
     def redeem(
         self,
@@ -512,7 +518,7 @@ class Verification:
             return None
         standing = self._people.standing(sought.claimed, now=self._clock.now())
         if sought.by in _TOLD_EARLY:
-            check_not_barred(standing, scene=scene)
+            check_own_face(standing, scene=scene)
         return standing.voucher
 
     def _sought(self, session_id: SessionId, nonce: str, look_for: LookFor | None) -> Sought:

@@ -25,6 +25,7 @@ from shualian.terminals import api as terminals_api
 from shualian.terminals.model import Actor, InstitutionStaff, InsurerStaff
 from shualian.verification import api as verification_api
 from shualian.verification.emergency import api as emergency_api
+from shualian.verification.failures import api as failures_api
 from shualian.web.application import StandIn, build_listener
 from shualian.web.problems import MEDIA_TYPE, problem
 
@@ -80,6 +81,7 @@ def build_terminal_listener(
     routes = (
         terminals_api.terminal_router(insurer.terminals, origin=origin),
         verification_api.terminal_routes(insurer.captures, insurer.terminals, origin=origin),
+        failures_api.terminal_routes(),
         *_own_acts(insurer, settings),
     )
     listener = build_listener(
@@ -136,7 +138,7 @@ def build_staff_listener(
 def build_channel_listener(
     insurer: InsurerSide, settings: Settings, *, stand_ins: Sequence[StandIn] = ()
 ) -> FastAPI:
-    """What certified channels reach: activations and codes, each request signed.
+    """What certified channels reach: activations, codes, messages, withdrawals; each signed.
 
     Args:
         insurer: Verifies and keeps.
@@ -158,9 +160,16 @@ def build_channel_listener(
         insured.channel_activations,
         origin=settings.channel_origin,
     )
+    withdrawals = consents_api.channel_routes(
+        insured.channels,
+        insured.consents,
+        insured.vouchers,
+        insured.channel_activations,
+        origin=settings.channel_origin,
+    )
     return build_listener(
         "channel",
-        routers=[_documented(routes), _documented(messages)],
+        routers=[_documented(each) for each in (routes, messages, withdrawals)],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
     )
@@ -192,7 +201,15 @@ def _own_acts(insurer: InsurerSide, settings: Settings) -> Sequence[APIRouter]:
             origin=origin,
         ),
         family_api.terminal_routes(terminals, insured.family, proofs, clock=clock, origin=origin),
-        messages_api.terminal_routes(terminals, insurer.messages, proofs, origin=origin),
+        messages_api.terminal_routes(
+            terminals,
+            insurer.messages,
+            proofs,
+            guardians=insured.consents,
+            people=insured.persons,
+            clock=clock,
+            origin=origin,
+        ),
         accesses_api.terminal_routes(
             terminals, insurer.accesses, proofs, insured.persons, clock=clock, origin=origin
         ),

@@ -1,7 +1,7 @@
 """The access log over real HTTP: by one's own proof at a terminal, with a document at a window."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -134,3 +134,14 @@ def test_a_guardian_sees_the_childs_log_and_a_stranger_does_not(hall: Hall) -> N
     assert [each["viewer"] for each in seen["lines"]] == [None, "guardian"]
     assert code(stranger) == "insurer.guardian_not_proven"
     assert [each["viewer"] for each in at_window["lines"]] == [None, "guardian", "staff"]
+
+
+def test_who_is_fourteen_is_no_longer_looked_after_in_the_log(hall: Hall) -> None:
+    hall.world.give(CHILD, by=SEEN_PARENT)
+    asked = {"child_number": CHILD_NUMBER}
+    content(hall.act(ACCESSES_PATH, PARENT, **asked))
+
+    # Born on 9 March 2016.
+    hall.world.clock.set(datetime(2030, 3, 10, 4, tzinfo=UTC))
+
+    assert code(hall.act(ACCESSES_PATH, PARENT, **asked)) == "insurer.guardian_not_proven"

@@ -189,6 +189,14 @@ def test_a_consent_that_cannot_be_given_undoes_the_activation(any_desk: Desk) ->
     assert desk.activation.verified(desk.session(), TEMPLATE)
 
 
+def test_what_a_child_ticks_counts_for_nothing_and_refuses_nothing(any_desk: Desk) -> None:
+    desk = any_desk
+    desk.book.children.add(desk.psn_no)
+    assert desk.activation.verified(desk.session(ticks=(ConsentPurpose.TEMPLATE, PAYS)), None)
+    assert desk.state() is VoucherState.ACTIVE
+    assert desk.book.of(desk.psn_no) == []
+
+
 def test_a_crash_before_the_template_is_completed_by_the_same_session(any_desk: Desk) -> None:
     desk = any_desk
     desk.templates.fails = CrashError()
@@ -296,6 +304,7 @@ def test_an_unverified_session_is_a_fault(desk: Desk) -> None:
 class Terms:
     in_force: frozenset[ConsentPurpose]
     guardian_missing: bool
+    ask_again: frozenset[ConsentPurpose] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -307,7 +316,8 @@ class TermsOf:
 
 
 def test_what_verification_is_told_of_a_person(desk: Desk) -> None:
-    held = Terms(frozenset((ConsentPurpose.TEMPLATE,)), guardian_missing=True)
+    template = frozenset((ConsentPurpose.TEMPLATE,))
+    held = Terms(template, guardian_missing=True, ask_again=template)
     terms = TermsOf({desk.psn_no: held})
     desk.templates.held[desk.psn_no] = desk.wallet.now()
     people = InsuredDesk(
@@ -321,6 +331,7 @@ def test_what_verification_is_told_of_a_person(desk: Desk) -> None:
     assert before.voucher is VoucherStanding.NOT_ACTIVATED
     assert before.template_consent
     assert before.guardian_missing
+    assert before.consent_outdated
     assert before.insurance_note is None
     assert before.payment_held_until == now
     desk.activation.verified(desk.session(ticks=()), None)

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, insert, sele
 from shualian.core.database import Database, UtcTime
 from shualian.core.identifiers import PersonNo
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
-from shualian.insurer.consents.model import Channel, GivenBy
+from shualian.insurer.consents.model import GUARDIAN_MISSING, Channel, GivenBy
 from shualian.verification.model import ConsentPurpose
 
 metadata = MetaData()
@@ -34,6 +34,7 @@ class Book:
     def __init__(self, database: Database) -> None:
         database.create_tables(metadata)
         self._database = database
+        self.children: set[PersonNo] = set()
 
     def in_force(self, psn_no: PersonNo) -> frozenset[ConsentPurpose]:
         return frozenset(ConsentPurpose(each) for each in self.of(psn_no))
@@ -54,6 +55,8 @@ class Book:
         def write(connection: Connection) -> None:
             if notice_version != NOTICE:
                 raise Refused(OUTDATED)
+            if psn_no in self.children:
+                raise Refused(GUARDIAN_MISSING)
             for purpose in purposes:
                 connection.execute(
                     insert(given).values(

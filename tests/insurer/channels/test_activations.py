@@ -343,6 +343,10 @@ def test_an_application_shows_a_code_that_a_counter_redeems(desk: Desk, client: 
     status, shown = post(client, body, headers_of(desk, body, path=CODES_PATH), CODES_PATH)
     assert status == 200
     assert desk.wallet.redeem(str(shown["token"])).psn_no == desk.psn_no
+    other = SigningKey.generate(Algorithm.SM2_SM3)
+    desk.certify("wechat", other)
+    stolen = post(client, body, headers_of(desk, body, path=CODES_PATH, key=other), CODES_PATH)
+    assert stolen[1]["code"] == "insurer.voucher_not_activated"
     guessed = json.dumps({"ec_token": "0" * 32}).encode()
     told = post(client, guessed, headers_of(desk, guessed, path=CODES_PATH), CODES_PATH)[1]
     assert told["code"] == "insurer.voucher_not_activated"

@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 from insurer.face_world import CHILD, CLERK, HOSPITAL, PARENT, PERSON, SECOND, FaceWorld
 from shualian.core.database import SqliteDatabase
@@ -30,6 +32,7 @@ from shualian.insurer.templates.api import OWN_PATH
 from shualian.terminals.agent.model import ClaimBody, sign_request
 from shualian.terminals.model import Actor, Terminal
 from shualian.terminals.service import TerminalServices
+from shualian.trust.audit import store as audit_store
 from shualian.verification.model import ConfirmedPerson, ConsentPurpose, Factor
 from shualian.verification.registry.model import RegistryVerdict
 from shualian.web.problems import answer_refusals
@@ -160,6 +163,13 @@ class Hall:
         self.world.wait()
         with TestClient(self.application, base_url=ORIGIN) as client:
             return cast("httpx.Response", client.request(method, path, json=body or None))
+
+    def recorded(self, kind: str) -> list[dict[str, Any]]:
+        """What the audit holds of a kind."""
+        events = audit_store.events
+        query = select(events.c.payload).where(events.c.kind == kind)
+        found = self.database.read(lambda each: list(each.scalars(query)))
+        return [json.loads(each) for each in found]
 
     def agree(self, person: PersonNo = PERSON, *purposes: str) -> httpx.Response:
         wanted = purposes or ("template",)
@@ -294,6 +304,41 @@ def test_a_document_and_a_clerk_withdraw_as_well_as_a_face(hall: Hall) -> None:
     assert copy["in_force"] == ["template"]
     assert answer["receipt"]["stores"][0]["deleted"] == 1
     assert hall.world.left() == 0
+
+
+def test_a_copy_that_another_asked_for_is_recorded_and_the_own_one_is_not(hall: Hall) -> None:
+    hall.agree()
+    shown = "insurer.face_matters_shown"
+    content(hall.act(COPY_PATH, PERSON))
+    assert hall.recorded(shown) == []
+
+    content(hall.staff("POST", "/consents/copy", id_number=PERSON_NUMBER, document="id_card"))
+
+    (seen,) = hall.recorded(shown)
+    assert (seen["subject"], seen["checked_by"]) == (PERSON, CLERK.staff)
+    assert not seen["guardian"]
+
+
+def test_a_guardian_sees_the_copy_of_a_child_and_no_longer_of_who_is_fourteen(hall: Hall) -> None:
+    hall.staff(
+        "POST",
+        "/consents",
+        id_number=CHILD_NUMBER,
+        document="household_register",
+        guardian={"relation": "parent", "guardian_number": PARENT_NUMBER},
+        purposes=["comparison"],
+        notice_version=hall.world.version,
+    )
+
+    answer = content(hall.act(COPY_PATH, PARENT, child_number=CHILD_NUMBER))
+
+    assert answer["in_force"] == ["comparison"]
+    (seen,) = hall.recorded("insurer.face_matters_shown")
+    assert (seen["subject"], seen["guardian"]) == (CHILD, True)
+    # Born on 9 March 2016.
+    hall.world.clock.set(datetime(2030, 3, 10, 4, tzinfo=UTC))
+    late = hall.act(COPY_PATH, PARENT, child_number=CHILD_NUMBER)
+    assert code(late) == "insurer.guardian_not_proven"
 
 
 def test_a_document_that_is_not_the_persons_shows_nothing(hall: Hall) -> None:

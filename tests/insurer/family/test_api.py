@@ -306,7 +306,7 @@ def test_a_guardian_binds_a_child_at_the_window(hall: Hall) -> None:
     )
 
     assert made.status_code == 201
-    assert made.json()["ends_on"] == "2031-03-01"
+    assert made.json()["ends_on"] == "2031-03-02"
     assert hall.house.may_act(mother, child) == ""
 
 

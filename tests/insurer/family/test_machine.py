@@ -237,7 +237,9 @@ class FamilyMachine(RuleBasedStateMachine):
     ) -> BindingId:
         born, today = relative.id_number.birth_date, self._today()
         of_child = spoken_for == "a guardian"
-        grown_on = born.replace(year=born.year + 16) if of_child else None
+        # The birthday is the last day of fifteen.
+        day_after = born.replace(year=born.year + 16) + timedelta(days=1)
+        grown_on = day_after if of_child else None
         on_documents = spoken_for == "two members of staff"
         due_on = today.replace(year=today.year + 1) if on_documents else None
         self.pairs[made.binding_id] = Pair(holder, relative, spoken_for, grown_on, due_on)
@@ -267,7 +269,7 @@ class FamilyMachine(RuleBasedStateMachine):
 
     def _age(self, person: Insured) -> int:
         born, today = person.id_number.birth_date, self._today()
-        return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+        return today.year - born.year - ((today.month, today.day) <= (born.month, born.day))
 
     def _today(self) -> date:
         return business_date(self.house.now())

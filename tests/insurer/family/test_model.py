@@ -22,7 +22,6 @@ from shualian.insurer.family.model import (
     Terms,
     WindowReason,
     bind,
-    birthday,
     check_documents,
     check_parties,
     check_second,
@@ -62,21 +61,6 @@ def test_every_kinship_has_its_words() -> None:
     assert Kinship.MOTHER.zh == "母亲"
 
 
-@given(born=DAYS, day=DAYS)
-def test_an_age_grows_by_one_on_each_birthday_and_on_no_other_day(born: date, day: date) -> None:
-    party = Party(PersonNo("P1"), born)
-    grew = party.age_on(day) - party.age_on(day - timedelta(days=1))
-
-    assert grew == (day in {birthday(born, day.year - born.year)})
-
-
-def test_who_was_born_on_a_leap_day_is_a_year_older_on_the_first_of_march() -> None:
-    party = Party(PersonNo("P1"), date(2012, 2, 29))
-
-    assert party.age_on(date(2026, 2, 28)) == 13
-    assert party.age_on(date(2026, 3, 1)) == 14
-
-
 @given(born=DAYS, kinship=st.sampled_from(Kinship))
 def test_a_person_is_bound_as_a_child_or_by_their_own_act_and_never_by_both(
     born: date, kinship: Kinship
@@ -102,16 +86,18 @@ def test_nobody_is_bound_to_themselves() -> None:
     assert code == "insurer.family_with_oneself"
 
 
-@pytest.mark.parametrize(("years", "code"), [(15, "insurer.family_holder_too_young"), (16, "")])
-def test_a_holder_is_sixteen_at_least(years: int, code: str) -> None:
-    holder = Party(HOLDER.psn_no, birthday(TODAY, -years))
+@pytest.mark.parametrize(("days", "code"), [(0, "insurer.family_holder_too_young"), (1, "")])
+def test_a_holder_is_sixteen_at_least(days: int, code: str) -> None:
+    birthday = TODAY.replace(year=TODAY.year - 16)
+    holder = Party(HOLDER.psn_no, birthday - timedelta(days=days))
 
     assert code_of(lambda: check_parties(holder, PARENT, TERMS, today=TODAY)) == code
 
 
-@pytest.mark.parametrize(("years", "code"), [(17, "insurer.family_holder_too_young"), (18, "")])
-def test_a_guardian_is_eighteen_at_least(years: int, code: str) -> None:
-    guardian = Party(HOLDER.psn_no, birthday(TODAY, -years))
+@pytest.mark.parametrize(("days", "code"), [(0, "insurer.family_holder_too_young"), (1, "")])
+def test_a_guardian_is_eighteen_at_least(days: int, code: str) -> None:
+    birthday = TODAY.replace(year=TODAY.year - 18)
+    guardian = Party(HOLDER.psn_no, birthday - timedelta(days=days))
     child = Party(PersonNo("P3"), date(2020, 1, 1))
 
     found = code_of(lambda: check_parties(guardian, child, child_terms(child), today=TODAY))
@@ -145,13 +131,13 @@ def test_each_ground_needs_its_documents(
     assert code == ("" if enough else "insurer.family_documents_missing")
 
 
-def test_a_child_is_bound_until_the_sixteenth_birthday_in_china() -> None:
+def test_a_child_is_bound_through_the_sixteenth_birthday_in_china() -> None:
     child = Party(PersonNo("P3"), date(2015, 3, 5))
     made = bind(BindingId("B1"), child_terms(child), child, now=NOW)
     # Midnight in China is 16:00 the day before in UTC.
-    midnight = datetime(2031, 3, 4, 16, 0, tzinfo=UTC)
+    midnight = datetime(2031, 3, 5, 16, 0, tzinfo=UTC)
 
-    assert made.ends_on == date(2031, 3, 5)
+    assert made.ends_on == date(2031, 3, 6)
     assert made.in_force(midnight - timedelta(microseconds=1))
     assert not made.in_force(midnight)
 

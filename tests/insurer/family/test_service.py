@@ -292,8 +292,8 @@ def test_a_binding_of_a_child_ends_on_the_sixteenth_birthday_and_wants_their_own
     household.bind_child(mother, child)
     with refused("insurer.family_child_at_window"):
         household.propose(mother, child, Kinship.CHILD)
-    # Born on 1 March 2015; 1 March in China begins at 16:00 of 28 February.
-    household.clock.set(household.now().replace(year=2031, month=2, day=28, hour=15, minute=59))
+    # Born on 1 March 2015; in China that birthday ends at 16:00 UTC.
+    household.clock.set(household.now().replace(year=2031, month=3, day=1, hour=15, minute=59))
     assert household.may_act(mother, child) == ""
 
     household.wait(timedelta(minutes=1))
@@ -313,9 +313,9 @@ def test_grown_children_leave_their_places(household: Household) -> None:
     with refused("insurer.family_relatives_full"):
         household.propose(mother, household.adults[1])
 
-    household.clock.set(household.now().replace(year=2031))
+    household.clock.set(household.now().replace(year=2031, month=3, day=3))
 
-    # On 2 March 2031 the children of 1 and 2 March are sixteen.
+    # On 3 March 2031 the children of 1 and 2 March are sixteen.
     household.bound(mother, household.adults[1])
     household.bound(mother, household.adults[2])
     with refused("insurer.family_relatives_full"):

@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from insurer.channels.test_activations import ORIGIN, Desk
-from insurer.consents.test_api import Hall, code, content
-from insurer.face_world import PERSON
+from insurer.consents.test_api import CHILD_NUMBER, Hall, code, content
+from insurer.face_world import CHILD, PARENT, PERSON, SEEN_PARENT
 from shualian.core.database import Database
 from shualian.core.mode import Mode
 from shualian.insurer.family.model import FamilyNews
@@ -47,7 +48,15 @@ def inbox(hall: Hall) -> Messages:
         requests=district.requests,
         heartbeats=district.heartbeats,
     )
-    routes = messages_api.terminal_routes(terminals, messages, hall.proofs, origin=TERMINAL_ORIGIN)
+    routes = messages_api.terminal_routes(
+        terminals,
+        messages,
+        hall.proofs,
+        guardians=hall.world.consents,
+        people=hall.world.register,
+        clock=hall.world.clock,
+        origin=TERMINAL_ORIGIN,
+    )
     hall.application.include_router(routes)
     return messages
 
@@ -63,6 +72,22 @@ def test_a_person_reads_the_own_messages_at_a_terminal(hall: Hall, inbox: Messag
     assert message["seen_at"] is None
     assert answer.headers["cache-control"] == "no-store"
     assert [each.seen_at for each in inbox.pulled(PERSON)] != [None]
+
+
+def test_a_guardian_reads_what_a_child_is_told_until_the_child_is_fourteen(
+    hall: Hall, inbox: Messages
+) -> None:
+    hall.world.give(CHILD, by=SEEN_PARENT)
+    inbox.tell(CHILD, Told.TEMPLATE_EXPIRED)
+    asked = {"child_number": CHILD_NUMBER}
+
+    assert code(hall.act(TERMINAL_PATH, PERSON, **asked)) == "insurer.guardian_not_proven"
+    (message,) = content(hall.act(TERMINAL_PATH, PARENT, **asked))["messages"]
+    assert message["code"] == "template_expired"
+
+    # Born on 9 March 2016.
+    hall.world.clock.set(datetime(2030, 3, 10, 4, tzinfo=UTC))
+    assert code(hall.act(TERMINAL_PATH, PARENT, **asked)) == "insurer.guardian_not_proven"
 
 
 def test_without_a_proof_or_a_signature_nobody_reads(hall: Hall, inbox: Messages) -> None:

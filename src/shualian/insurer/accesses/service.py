@@ -95,7 +95,8 @@ class Accesses:
         Raises:
             Refused: ``insurer.guardian_not_proven``.
         """
-        self._guardians.as_guardian(psn_no, guardian)
+        # Who was a guardian once is none of somebody who has grown up.
+        self._guardians.check_may_see(psn_no, by=self._guardians.as_guardian(psn_no, guardian))
         where = terminal.institution
         event = AccessLogShown(
             subject=psn_no, viewer=Viewer.GUARDIAN, guardian=guardian, institution=where

@@ -110,6 +110,11 @@ class Terms(Protocol):
         """Whether a child has no guardian's consent."""
         ...
 
+    @property
+    def ask_again(self) -> frozenset[ConsentPurpose]:
+        """What was agreed to under a wording that a newer material one replaced."""
+        ...
+
 
 class ConsentTerms(Protocol):
     """What consents come to now."""

@@ -123,7 +123,7 @@ class Activation:
                 connection, person.subject, region=region, session_id=session.session_id, at=now
             )
             for write in agreed:
-                write(connection)
+                _agree(write, connection)
         followed = ScanFollowed(
             session_id=session.session_id,
             psn_no=person.subject,
@@ -167,6 +167,16 @@ class Activation:
         self._database.write(
             lambda connection: store.put_template(connection, session.session_id, step)
         )
+
+
+def _agree(write: _Write, connection: Connection) -> None:
+    """Write down what was ticked; a child's own ticks count for nothing and refuse nothing."""
+    try:
+        write(connection)
+    except Refused as refused:
+        # A guardian agreed to the scan before, or verification had refused it.
+        if refused.kind is not consents.GUARDIAN_MISSING:
+            raise
 
 
 class InsuredDesk:
@@ -216,4 +226,5 @@ class InsuredDesk:
             guardian_missing=terms.guardian_missing,
             payment_held_until=held_until,
             insurance_note=None if notice is None else notice.note.value,
+            consent_outdated=bool(terms.ask_again),
         )

@@ -22,6 +22,7 @@ from shualian.insurer.channels.model import (
 )
 from shualian.insurer.channels.ports import CodeBook
 from shualian.insurer.channels.service import ChannelActivations, Channels
+from shualian.insurer.vouchers.model import VOUCHER_NOT_ACTIVATED
 from shualian.terminals import api as terminals_api
 from shualian.terminals.model import Actor, InsurerStaff
 from shualian.terminals.requests.model import SignedRequest
@@ -155,11 +156,15 @@ def channel_routes(
         answer = activations.activate(channel, asked)
         return ActivationReply(ec_token=answer.ec_token, activated_at=answer.at)
 
-    @routes.post(CODES_PATH, dependencies=[Depends(verified)])
-    def show_code(body: CodeBody, response: Response) -> CodeReply:
+    @routes.post(CODES_PATH)
+    def show_code(body: CodeBody, channel: Verified, response: Response) -> CodeReply:
         """A code of an active voucher, for a person who is signed in at the channel."""
         response.headers["Cache-Control"] = "no-store"
-        shown = codes.show_code(codes.by_ec_token(body.ec_token))
+        psn_no = codes.by_ec_token(body.ec_token)
+        if not activations.activated(channel, psn_no):
+            # A token that another channel has got hold of shows nothing.
+            raise Refused(VOUCHER_NOT_ACTIVATED)
+        shown = codes.show_code(psn_no)
         return CodeReply(token=shown.token, expires_at=shown.expires_at)
 
     return routes

@@ -9,7 +9,8 @@ from enum import StrEnum
 from shualian.core.id_number import IdNumber
 from shualian.core.identifiers import PersonNo, StaffId
 from shualian.core.refusals import Finality, Helper, KindsOf, Refused
-from shualian.insurer.consents.model import OWN_CONSENT_AGE, age_on
+from shualian.insurer.consents.model import OWN_CONSENT_AGE
+from shualian.insurer.persons.model import age_on
 from shualian.terminals.enrolment.model import KeyId, key_id_of
 from shualian.trust.audit.model import Code, Payload, Reference
 from shualian.trust.signatures import PublicKey

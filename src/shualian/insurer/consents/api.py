@@ -1,7 +1,8 @@
 """Consents over HTTP: the notice, agreeing, withdrawing, a copy of what is held, receipts.
 
 At a terminal every act has a proof of its own (scene 09001); its ``use`` names act and purpose, so
-one scan cannot be turned into another act. At a window a clerk has seen documents.
+one scan cannot be turned into another act. At a window a clerk has seen documents. On the phone
+the person is signed in at the channel that activated the voucher.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,6 +17,8 @@ from shualian.core.id_number import parse_id_number
 from shualian.core.identifiers import AuthNo, IntentId, PersonNo
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings
+from shualian.insurer.channels import api as channels_api
+from shualian.insurer.channels.service import Channels
 from shualian.insurer.consents.model import (
     ByGuardian,
     ByPerson,
@@ -28,15 +31,23 @@ from shualian.insurer.consents.model import (
     GuardianRelation,
     Withdrawal,
 )
-from shualian.insurer.consents.ports import Confirmations, InstitutionNames, People
+from shualian.insurer.consents.ports import (
+    ChannelBook,
+    Confirmations,
+    InstitutionNames,
+    People,
+    VoucherHolders,
+)
 from shualian.insurer.consents.service import Consents
 from shualian.insurer.erasures.model import DeletionReceipt, ReceiptNo
 from shualian.insurer.notices.model import Notice, Notices, SafetyTopic
 from shualian.insurer.persons.model import PERSON_NOT_FOUND
+from shualian.insurer.vouchers.model import VOUCHER_NOT_ACTIVATED
 from shualian.terminals import api as terminals_api
 from shualian.terminals.agent.model import ClaimBody
 from shualian.terminals.model import Actor, InstitutionStaff
 from shualian.terminals.service import TerminalServices
+from shualian.trust.audit.model import Reference
 from shualian.verification.model import ConfirmedPerson, ConsentPurpose, Scene
 
 NOTICE_PATH = "/terminal/v1/notice"
@@ -44,6 +55,8 @@ CONSENT_PATH = "/terminal/v1/consents"
 WITHDRAWAL_PATH = "/terminal/v1/consents/withdrawals"
 COPY_PATH = "/terminal/v1/consents/copy"
 RECEIPT_PATH = "/terminal/v1/consents/receipts"
+CHANNEL_WITHDRAWAL_PATH = "/channel/v1/consents/withdrawals"
+"""POST :class:`PhoneWithdrawalBody`, signed by the channel; answers :class:`WithdrawalAnswer`."""
 
 _Scene = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -89,6 +102,13 @@ class ConsentBody(_OwnAct):
 class WithdrawalBody(_OwnAct):
     """What is no longer agreed to."""
 
+    purpose: ConsentPurpose
+
+
+class PhoneWithdrawalBody(_Body):
+    """What somebody no longer agrees to, who is signed in at a channel's application."""
+
+    ec_token: Annotated[str, StringConstraints(min_length=1, max_length=50)] = Field(repr=False)
     purpose: ConsentPurpose
 
 
@@ -357,7 +377,9 @@ def _add_acts(routes: APIRouter, acts: _Acts, consents: Consents, clock: Clock) 
     def copy(body: CopyBody, sender: terminals_api.Verified, response: Response) -> CopyAnswer:
         """A copy of what is held about the person's face."""
         response.headers["Cache-Control"] = "no-store"
-        psn_no, _, _ = acts.act(sender, body, "consent.copy")
+        psn_no, by, channel = acts.act(sender, body, "consent.copy")
+        if isinstance(by, ByGuardian):
+            return _copy_answer(consents.show(psn_no, by=by, channel=channel))
         return _copy_answer(consents.export(psn_no))
 
 
@@ -405,8 +427,44 @@ def staff_routes(
         """A copy for a person who stands at the window."""
         response.headers["Cache-Control"] = "no-store"
         psn_no = numbers.person(body.id_number)
-        consents.check_may_see(psn_no, by=numbers.giver(body, who))
-        return _copy_answer(consents.export(psn_no))
+        by = numbers.giver(body, who)
+        return _copy_answer(consents.show(psn_no, by=by, channel=_at_window(who)))
+
+    return routes
+
+
+def channel_routes(
+    channels: Channels,
+    consents: Consents,
+    vouchers: VoucherHolders,
+    book: ChannelBook,
+    *,
+    origin: str,
+) -> APIRouter:
+    """What a person does on the phone, through the channel by which the voucher was activated.
+
+    Withdrawing is as easy as agreeing: no face, no document. Agreeing goes with an activation.
+
+    Args:
+        channels: Verify the request.
+        consents: Decides.
+        vouchers: Find whose token it is.
+        book: Knows who activated through which channel.
+        origin: Canonical origin of the listener, which channels sign.
+    """
+    routes = channels_api.signed_routes(channels, origin=origin)
+
+    @routes.post(CHANNEL_WITHDRAWAL_PATH)
+    def withdraw(body: PhoneWithdrawalBody, channel: channels_api.Verified) -> WithdrawalAnswer:
+        """Withdraw; when it answers, nothing can be reached any more."""
+        psn_no = vouchers.by_ec_token(body.ec_token)
+        if not book.activated(channel, psn_no):
+            # A channel acts for nobody who went through another one.
+            raise Refused(VOUCHER_NOT_ACTIVATED)
+        where = Channel(ChannelKind.PARTNER, partner=Reference(channel.code.upper()))
+        return _withdrawal_answer(
+            consents.withdraw(psn_no, body.purpose, by=ByPerson(), channel=where)
+        )
 
     return routes
 

@@ -18,6 +18,7 @@ from shualian.core.identifiers import InstitutionCode, PersonNo, SessionId, Staf
 from shualian.core.refusals import Helper, KindsOf, Refused
 from shualian.insurer.erasures.model import DeletionReceipt, ReceiptNo, StoreName
 from shualian.insurer.notices.model import Notices, offered
+from shualian.insurer.persons.model import age_on
 from shualian.trust.audit.model import Payload, Reference
 from shualian.verification.model import ConsentPurpose
 
@@ -230,10 +231,24 @@ class ConsentRecorded(Payload, kind="insurer.consent"):
     receipt: Reference | None
 
 
-def age_on(birth_date: date, day: date) -> int:
-    """Whole years; from the day after the birthday (civil code practice: 周岁), so one day late."""
-    had_birthday = (day.month, day.day) > (birth_date.month, birth_date.day)
-    return day.year - birth_date.year - (not had_birthday)
+class FaceMattersShown(Payload, kind="insurer.face_matters_shown"):
+    """The audit's record that a copy was shown to others than the person's own face.
+
+    Attributes:
+        subject: Whose.
+        channel: By which way.
+        guardian: Whether a guardian asked.
+        checked_by: The clerk who saw a document.
+        institution: Where; none at the insurer's own office.
+        session: Of a guardian's own scan.
+    """
+
+    subject: PersonNo
+    channel: ChannelKind
+    guardian: bool
+    checked_by: StaffId | None = None
+    institution: InstitutionCode | None = None
+    session: SessionId | None = None
 
 
 def terms_of(

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from shualian.core.id_number import IdNumber
 from shualian.core.identifiers import AuthNo, InstitutionCode, IntentId, PersonNo
+from shualian.insurer.channels.model import Channel as Partner
 from shualian.terminals.model import Terminal
 from shualian.verification.model import ConfirmedPerson
 
@@ -44,4 +45,24 @@ class InstitutionNames(Protocol):
 
     def name(self, institution: InstitutionCode) -> str | None:
         """Its name, when it is known."""
+        ...
+
+
+class VoucherHolders(Protocol):
+    """Whose voucher a channel's application shows."""
+
+    def by_ec_token(self, ec_token: str) -> PersonNo:
+        """Whose token this is.
+
+        Raises:
+            Refused: When it is nobody's, or the voucher is not active.
+        """
+        ...
+
+
+class ChannelBook(Protocol):
+    """Who activated through which channel."""
+
+    def activated(self, channel: Partner, psn_no: PersonNo) -> bool:
+        """Whether this channel activated the person's voucher."""
         ...

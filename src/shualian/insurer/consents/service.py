@@ -21,9 +21,9 @@ from shualian.insurer.consents.model import (
     ConsentRecorded,
     ConsentTerms,
     FaceMatters,
+    FaceMattersShown,
     GivenBy,
     Withdrawal,
-    age_on,
     check_adult,
     check_giver,
     check_withdrawer,
@@ -38,6 +38,7 @@ from shualian.insurer.consents.ports import People
 from shualian.insurer.erasures.model import DeletionReceipt, ErasureReason, ReceiptNo
 from shualian.insurer.erasures.service import Erasures
 from shualian.insurer.notices.model import Notices
+from shualian.insurer.persons.model import age_on
 from shualian.trust.audit.model import Reference
 from shualian.trust.audit.service import record
 from shualian.verification.model import ConsentPurpose
@@ -262,6 +263,26 @@ class Consents:
             receipts=self._erasures.receipts_of(psn_no),
         )
 
+    def show(self, psn_no: PersonNo, *, by: GivenBy, channel: Channel) -> FaceMatters:
+        """The copy for somebody whose face did not ask for it; that it was shown is recorded.
+
+        Args:
+            psn_no: Whose.
+            by: The person with a document before a clerk, or a guardian.
+            channel: Where.
+
+        Raises:
+            Refused: As :meth:`withdraw` does about ``by``.
+        """
+        act = self._act(psn_no, by, channel, self._clock.now())
+
+        def work(connection: Connection) -> None:
+            check_withdrawer(by, store.events_of(connection, psn_no), age=act.age)
+            record(connection, _shown(act), at=act.at)
+
+        self._database.write(work)
+        return self.export(psn_no)
+
     def _act(self, psn_no: PersonNo, by: GivenBy, channel: Channel, at: datetime) -> _Act:
         today = business_date(self._clock.now())
         if isinstance(by, ByGuardian) and by.guardian is not None:
@@ -325,6 +346,17 @@ def _events(
             receipt_no=receipt_no,
         )
         for number, purpose in enumerate(purposes, after + 1)
+    )
+
+
+def _shown(act: _Act) -> FaceMattersShown:
+    return FaceMattersShown(
+        subject=act.psn_no,
+        channel=act.channel.kind,
+        guardian=isinstance(act.by, ByGuardian),
+        checked_by=act.by.checked_by,
+        institution=act.channel.institution,
+        session=act.channel.session_id,
     )
 
 

@@ -22,6 +22,7 @@ from shualian.core.identifiers import (
     StaffId,
 )
 from shualian.core.refusals import Helper, KindsOf, Refused
+from shualian.insurer.persons.model import age_on, first_day_of_age
 from shualian.trust.audit.model import Payload, Reference
 from shualian.verification.model import ConfirmedPerson
 from shualian.verification.registry.model import RegistryVerdict
@@ -90,7 +91,7 @@ class Ground(StrEnum):
     AGREED = "agreed"
     """The relative's own face proof."""
     GUARDIAN = "guardian"
-    """A guardian with documents before a clerk; for children, until the 16th birthday."""
+    """A guardian with documents before a clerk; for children, through the 16th birthday."""
     WINDOW = "window"
     """Documents, seen by two members of staff."""
 
@@ -143,9 +144,8 @@ class Party:
     birth_date: date
 
     def age_on(self, day: date) -> int:
-        """Whole years on ``day``; a year is complete on the birthday itself."""
-        years = day.year - self.birth_date.year
-        return years if day >= birthday(self.birth_date, years) else years - 1
+        """Whole years on ``day``."""
+        return age_on(self.birth_date, day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class Binding:
         binding_id: Its number.
         terms: What it says.
         since: From when on, UTC.
-        ends_on: A child's 16th birthday, the first day without it; else ``None``.
+        ends_on: The day after a child's 16th birthday, the first one without it; else ``None``.
         review_due_on: The last day on which it holds without another review; else ``None``.
         ended_at: When it was undone, UTC.
     """
@@ -248,7 +248,7 @@ class Member:
         kinship: What the relative of the pair is to the holder.
         ground: On what it rests.
         since: From when on, UTC.
-        ends_on: A child's 16th birthday.
+        ends_on: The first day without it, of a child's.
         review_due_on: Of a binding on documents.
         in_force: False while a review is late.
     """
@@ -518,17 +518,9 @@ REFUSALS = (
 )
 
 
-def birthday(born: date, years: int) -> date:
-    """The day on which ``years`` are complete; of 29 February in a common year the 1 March."""
-    try:
-        return born.replace(year=born.year + years)
-    except ValueError:
-        return date(born.year + years, 3, 1)
-
-
 def next_review(today: date) -> date:
-    """The last day on which a binding holds that is reviewed ``today``."""
-    return birthday(today, 1)
+    """The last day on which a binding holds that is reviewed ``today``: the same of next year."""
+    return first_day_of_age(today, 1) - timedelta(days=1)
 
 
 def check_parties(holder: Party, relative: Party, terms: Terms, *, today: date) -> None:
@@ -658,7 +650,7 @@ def bind(binding_id: BindingId, terms: Terms, relative: Party, *, now: datetime)
         binding_id=binding_id,
         terms=terms,
         since=now,
-        ends_on=birthday(relative.birth_date, OWN_ACT_AGE) if of_child else None,
+        ends_on=first_day_of_age(relative.birth_date, OWN_ACT_AGE) if of_child else None,
         review_due_on=next_review(today) if reviewed else None,
     )
 

@@ -349,7 +349,7 @@ class FamilyWindow:
         """Bind a child under 16 to a guardian; the other guardian is told, when known.
 
         Known is whoever is a guardian of this child here already, and whom the clerk reads in the
-        documents. A binding made this way ends by itself on the 16th birthday.
+        documents. A binding made this way ends by itself with the 16th birthday.
 
         Raises:
             Refused: ``insurer.person_not_found``, those of :func:`check_documents`,

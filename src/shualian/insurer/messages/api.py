@@ -7,13 +7,22 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from shualian.core.identifiers import AuthNo, IntentId
+from shualian.core.clock import Clock, business_date
+from shualian.core.id_number import parse_id_number
+from shualian.core.identifiers import AuthNo, IntentId, PersonNo
 from shualian.core.refusals import Refused
 from shualian.insurer.channels import api as channels_api
 from shualian.insurer.channels.service import Channels
 from shualian.insurer.messages.model import SEEN_AT_ONCE_MAX, Message, MessageCode, MessageId
-from shualian.insurer.messages.ports import ChannelBook, Confirmations, VoucherHolders
+from shualian.insurer.messages.ports import (
+    ChannelBook,
+    Confirmations,
+    Guardians,
+    People,
+    VoucherHolders,
+)
 from shualian.insurer.messages.service import Messages
+from shualian.insurer.persons.model import PERSON_NOT_FOUND
 from shualian.insurer.vouchers.model import VOUCHER_NOT_ACTIVATED
 from shualian.terminals import api as terminals_api
 from shualian.terminals.agent.model import ClaimBody
@@ -28,6 +37,7 @@ READ_USE = "messages.read"
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 _Number = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{26}$")]
+_IdNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{17}[0-9Xx]$")]
 
 
 class _Body(BaseModel):
@@ -35,11 +45,12 @@ class _Body(BaseModel):
 
 
 class ReadBody(_Body):
-    """Show the messages of the person who scanned."""
+    """Show the messages of the person who scanned; with ``child_number`` those of their child."""
 
     claim: ClaimBody
     auth_no: _Text = Field(repr=False)
     intent_id: _Text
+    child_number: _IdNumber | None = Field(default=None, repr=False)
 
 
 class PullBody(_Body):
@@ -67,7 +78,14 @@ class InboxAnswer(BaseModel):
 
 
 def terminal_routes(
-    terminals: TerminalServices, messages: Messages, confirmations: Confirmations, *, origin: str
+    terminals: TerminalServices,
+    messages: Messages,
+    confirmations: Confirmations,
+    *,
+    guardians: Guardians,
+    people: People,
+    clock: Clock,
+    origin: str,
 ) -> APIRouter:
     """What a person reads at a terminal.
 
@@ -75,9 +93,19 @@ def terminal_routes(
         terminals: Verify the request.
         messages: The inbox.
         confirmations: Redeems the person's proof.
+        guardians: Know whose child it is: a small child reads nothing, so a guardian does.
+        people: Finds a child by its number.
+        clock: For the check of a typed number.
         origin: The listener's canonical origin.
     """
     routes = terminals_api.signed_routes(terminals, origin=origin)
+
+    def child(number: str, guardian: PersonNo) -> PersonNo:
+        found = people.by_number(parse_id_number(number, today=business_date(clock.now())))
+        if found is None:
+            raise Refused(PERSON_NOT_FOUND)
+        guardians.check_may_see(found, by=guardians.as_guardian(found, guardian))
+        return found
 
     @routes.post(TERMINAL_PATH)
     def read(body: ReadBody, sender: terminals_api.Verified, response: Response) -> InboxAnswer:
@@ -91,7 +119,9 @@ def terminal_routes(
             intent_id=IntentId(body.intent_id),
             use=READ_USE,
         )
-        return _answer(messages, messages.read(person.subject))
+        number, subject = body.child_number, person.subject
+        whose = subject if number is None else child(number, subject)
+        return _answer(messages, messages.read(whose))
 
     return routes
 

@@ -2,8 +2,10 @@
 
 from typing import Protocol
 
+from shualian.core.id_number import IdNumber
 from shualian.core.identifiers import AuthNo, IntentId, PersonNo
 from shualian.insurer.channels.model import Channel
+from shualian.insurer.consents.model import ByGuardian, GivenBy
 from shualian.insurer.messages.model import What
 from shualian.terminals.model import Terminal
 from shualian.verification.model import ConfirmedPerson
@@ -40,6 +42,34 @@ class Confirmations(Protocol):
         Raises:
             Refused: When the proof is not good for this, here and now.
         """
+        ...
+
+
+class Guardians(Protocol):
+    """Who may see the matters of whom; consents know it."""
+
+    def as_guardian(self, psn_no: PersonNo, guardian: PersonNo) -> ByGuardian:
+        """Somebody who acts as a guardian by a proof of their own.
+
+        Raises:
+            Refused: ``insurer.guardian_not_proven``.
+        """
+        ...
+
+    def check_may_see(self, psn_no: PersonNo, *, by: GivenBy) -> None:
+        """Check that the guardian still is one.
+
+        Raises:
+            Refused: ``insurer.guardian_not_proven``.
+        """
+        ...
+
+
+class People(Protocol):
+    """The register of insured persons."""
+
+    def by_number(self, id_number: IdNumber) -> PersonNo | None:
+        """The person with this ID number."""
         ...
 
 

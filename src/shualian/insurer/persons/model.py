@@ -1,12 +1,13 @@
 """Insured persons: who somebody is, by which insurance covered, and lists of them; pure."""
 
+import calendar
 import csv
 import io
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeVar
@@ -395,6 +396,25 @@ def checked_name(name: str) -> str:
     if not 1 <= len(trimmed) <= NAME_CHARACTERS_MAX or not trimmed.isprintable():
         raise Refused(NAME_INVALID, characters=len(trimmed), limit=NAME_CHARACTERS_MAX)
     return trimmed
+
+
+def age_on(birth_date: date, day: date) -> int:
+    """Whole years (周岁): a year is complete when the birthday is over, from the day after it.
+
+    One rule for every age here: 14 for one's own consent, 16 for one's own binding, 18 for a
+    guardian. Of a period in years the first day does not count and the corresponding day is the
+    last one (Civil Code, articles 201 and 202); so a child is guarded for the day longer.
+    """
+    is_over = (day.month, day.day) > (birth_date.month, birth_date.day)
+    return day.year - birth_date.year - (not is_over)
+
+
+def first_day_of_age(birth_date: date, years: int) -> date:
+    """The first day on which :func:`age_on` gives ``years``; of 29 February always 1 March."""
+    year, month = birth_date.year + years, birth_date.month
+    # Without the corresponding day the month's last one ends the period (article 202).
+    last = min(birth_date.day, calendar.monthrange(year, month)[1])
+    return date(year, month, last) + timedelta(days=1)
 
 
 def checked_last_digits(digits: str) -> str:

@@ -43,7 +43,7 @@ from shualian.verification.registry.model import RegistryQuery, RegistryVerdict
 from shualian.verification.registry.ports import PoliceRegistry
 from shualian.verification.requirements.model import (
     check_may_wake,
-    check_not_barred,
+    check_own_face,
     check_registry,
     registry_asked,
 )
@@ -225,7 +225,7 @@ class Identification:
         verdict = self._asked(captured, session, subject, by_template=by_template)
         check_registry(verdict, standing, by_template=by_template)
         # After everything that proves the person: a stranger does not learn how it stands.
-        check_not_barred(standing, scene=session.scene)
+        check_own_face(standing, scene=session.scene)
         return Found(
             subject=subject,
             score=matched.score if isinstance(matched, Candidate) else None,

@@ -125,16 +125,27 @@ def check_registry(
 
 
 def check_not_barred(standing: Standing, *, scene: Scene) -> None:
-    """Check that the voucher is neither frozen nor closed, and that a guardian agreed for a child.
+    """Check that the voucher is neither frozen nor closed; asked of whomever something is done for.
 
     For a person's own matters with the insurer a frozen or closed voucher is no bar: they come to
     unfreeze it, or to withdraw a consent.
 
     Raises:
-        Refused: ``verification.voucher_frozen``, ``voucher_closed``, ``guardian_missing``.
+        Refused: ``verification.voucher_frozen``, ``voucher_closed``.
     """
     if scene is not Scene.INSURED_SERVICES and standing.voucher in _REFUSED_STANDING:
         raise Refused(_REFUSED_STANDING[standing.voucher])
+
+
+def check_own_face(standing: Standing, *, scene: Scene) -> None:
+    """Check that this person's own face may be used: a guardian agreed for a child, and no bar.
+
+    Asked of who scans only: a child for whom a relative scans shows no face.
+
+    Raises:
+        Refused: As :func:`check_not_barred`; ``verification.guardian_missing``.
+    """
+    check_not_barred(standing, scene=scene)
     if standing.guardian_missing:
         raise Refused(GUARDIAN_MISSING)
 
@@ -159,9 +170,9 @@ def check_active(standing: Standing, *, scene: Scene) -> None:
     """Check that a voucher is in use now, or that the scene does not need it.
 
     Raises:
-        Refused: As :func:`check_not_barred`, or ``verification.voucher_not_activated``.
+        Refused: As :func:`check_own_face`, or ``verification.voucher_not_activated``.
     """
-    check_not_barred(standing, scene=scene)
+    check_own_face(standing, scene=scene)
     barred = standing.voucher in _REFUSED_STANDING
     if not barred and standing.voucher is not VoucherStanding.ACTIVE:
         raise Refused(VOUCHER_NOT_ACTIVATED)
@@ -235,6 +246,7 @@ def standing_codes(standing: Standing, *, now: datetime) -> tuple[str, ...]:
         standing.voucher.value: standing.voucher is not VoucherStanding.ACTIVE,
         "payment_held": held,
         "guardian_missing": standing.guardian_missing,
+        "consent_outdated": standing.consent_outdated,
         standing.insurance_note or "": standing.insurance_note is not None,
     }
     return tuple(code for code, applies in told.items() if applies)
