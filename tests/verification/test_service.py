@@ -89,6 +89,13 @@ def state_of(world: World, session_id: SessionId) -> SessionState:
 
 
 class TestBeginning:
+    def test_a_document_is_believed_only_where_one_can_be_read(self, world: World) -> None:
+        browser = terminal(TerminalClass.BROWSER)
+        code = code_of(lambda: world.begin(browser, look_for=ZHANG_DOCUMENT))
+        assert code == "verification.no_document_reader"
+        world.begin(browser, look_for=ZHANG_TYPED)
+        world.begin(terminal(TerminalClass.SCAN_FACE), look_for=ZHANG_DOCUMENT)
+
     def test_no_session_opens_without_consent_to_the_comparison(self, world: World) -> None:
         others = [ConsentPurpose.TEMPLATE, ConsentPurpose.ONE_SCAN_PAYMENT]
         assert code_of(lambda: world.begin(consents=others)) == "verification.consent_missing"

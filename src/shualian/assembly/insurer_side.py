@@ -1,11 +1,13 @@
 """The insurer's half of the house: everything about faces, and the insurer's money."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shualian.assembly.foundations import (
     FRESHNESS,
     REFUSED_REQUESTS,
     REGISTRY_QUESTIONS,
+    SCAN_FAILURES,
     audit_of,
     keys_in,
     nonces_for,
@@ -44,6 +46,7 @@ from shualian.insurer.notices.model import RunningFacts, check_notice, running_f
 from shualian.insurer.reconciliation.service import Reconciliation
 from shualian.insurer.settlement.evidence.service import Cards
 from shualian.insurer.settlement.service import Settlements
+from shualian.insurer.vouchers.service import JoiningPins
 from shualian.staff.service import StaffServices
 from shualian.terminals.service import TerminalServices, terminal_services
 from shualian.trust.audit.service import AuditChain
@@ -51,6 +54,7 @@ from shualian.trust.keys import KeyProvider
 from shualian.trust.sealing import DerivedSecrets, Sealer
 from shualian.verification.captures.service import Captures
 from shualian.verification.emergency.service import EmergencySearch
+from shualian.verification.failures.service import ScanFailures
 from shualian.verification.model import Policy
 from shualian.verification.pauses.service import FacePauses
 from shualian.verification.service import Verification
@@ -101,17 +105,27 @@ class InsurerSide:
         """
         check_notice(self.insured.notices.current, facts_of(self.settings))
 
-    def keep_house(self) -> None:
-        """What is due now and then: tell what waits, forget what is over, delete what is unused."""
-        self.messages.deliver((self.insured.templates, self.insured.family))
-        self.messages.purge()
-        self.accesses.purge()
-        self.assessments.note_filing()
-        self.insured.expectations.purge()
-        self.pauses.purge()
-        self.emergency.purge()
-        self.insured.family.forget_proposals()
-        self.insured.templates.expire(self.clock.now())
+    def housekeeping(self) -> Sequence[tuple[str, Callable[[], object]]]:
+        """What is due now and then, by name: tell what waits, forget what is over.
+
+        Each stands alone: one that fails keeps none of the others from running.
+        """
+        insured = self.insured
+        return (
+            ("tell", lambda: self.messages.deliver((insured.templates, insured.family))),
+            ("messages", self.messages.purge),
+            ("accesses", self.accesses.purge),
+            ("filing", self.assessments.note_filing),
+            ("expectations", insured.expectations.purge),
+            ("pauses", self.pauses.purge),
+            ("emergencies", self.emergency.purge),
+            ("proposals", insured.family.forget_proposals),
+            ("interrupted", insured.finish_interrupted),
+        )
+
+    def daily_housekeeping(self) -> Sequence[tuple[str, Callable[[], object]]]:
+        """What looks at everybody and is due once a day."""
+        return (("expire", lambda: self.insured.templates.expire(self.clock.now())),)
 
     def close(self) -> None:
         """Finish and close the database."""
@@ -193,7 +207,7 @@ def assemble_insurer(
         mode=mode,
         people=insured.desk,
         expectations=insured.expectations,
-        pins=insured.pins,
+        pins=JoiningPins(insured.pins),
         relations=insured.family,
         pauses=pauses,
         registry=registry,
@@ -231,6 +245,7 @@ def assemble_insurer(
             messages=terminals.requests,
             health=terminals.heartbeats,
             counter=REFUSED_REQUESTS,
+            failures=ScanFailures(SCAN_FAILURES),
             clock=clock,
         ),
         emergency=emergency,

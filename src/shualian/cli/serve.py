@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MESSAGE_BYTES_MAX = 600 * 1024
 """Of one WebSocket message, read by the server before the capture's own limits see it."""
 _HOUSE_EVERY_S = 600.0
+_DAY_S = 86_400.0
 
 Production = Annotated[
     bool, typer.Option("--production", help="Real people, money and keys; default is the sandbox")
@@ -53,7 +54,8 @@ def serve(
     with ExitStack() as opened:
         settings, clock = _with_registry(opened, load_settings(), mode), SystemClock()
         insurer, hospital = _open(opened, settings, clock, mode)
-        opened.enter_context(repeated(insurer.keep_house, every_s=_HOUSE_EVERY_S))
+        opened.enter_context(repeated(insurer.housekeeping(), every_s=_HOUSE_EVERY_S))
+        opened.enter_context(repeated(insurer.daily_housekeeping(), every_s=_DAY_S))
         for side in (insurer, hospital):
             if side is not None:
                 linker = Linker(side.audit, clock=clock)
@@ -146,19 +148,19 @@ def _with_registry(opened: ExitStack, settings: Settings, mode: Mode) -> Setting
 
 
 @contextmanager
-def repeated(work: Callable[[], None], *, every_s: float) -> Iterator[None]:
-    """Do ``work`` now and again, in a thread, until the end of the block.
+def repeated(
+    works: "Sequence[tuple[str, Callable[[], object]]]", *, every_s: float
+) -> Iterator[None]:
+    """Do each of ``works`` now and again, in a thread, until the end of the block.
 
-    A pass that is refused is logged and tried again the next time.
+    Whatever one of them raises is logged by its name, and the others go on.
     """
     ended = threading.Event()
 
     def run() -> None:
         while True:
-            try:
-                work()
-            except Refused as refused:
-                structlog.get_logger().warning("housekeeping", code=refused.kind.code)
+            for name, work in works:
+                _tried(name, work)
             if ended.wait(every_s):
                 return
 
@@ -169,6 +171,15 @@ def repeated(work: Callable[[], None], *, every_s: float) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+def _tried(name: str, work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Refused as refused:
+        structlog.get_logger().warning("housekeeping", work=name, code=refused.kind.code)
+    except Exception as failure:  # noqa: BLE001 - a fault in one must not end the others
+        structlog.get_logger().error("housekeeping", work=name, kind=type(failure).__name__)
 
 
 def _mode(*, production: bool) -> Mode:

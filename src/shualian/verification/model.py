@@ -798,6 +798,13 @@ PERSON_NOT_FOUND = _kind(
     "or be treated as self-paid meanwhile",
     Helper.INSURER,
 )
+NO_DOCUMENT_READER = _kind(
+    "no_document_reader",
+    "这台机器不能读身份证",
+    "This terminal does not read ID documents",
+    "请输入身份证号，或到能读身份证的机器、窗口",
+    "Type the ID number, or use a terminal or a window that reads the document",
+)
 ACTIVE_NEEDED = _kind(
     "active_needed",
     "这次需要做一个动作来确认是本人",
@@ -917,6 +924,7 @@ REFUSALS = (
     NOBODY_CALLED,
     PERSON_NOT_FOUND,
     ACTIVE_NEEDED,
+    NO_DOCUMENT_READER,
     VOUCHER_NOT_ACTIVATED,
     VOUCHER_FROZEN,
     VOUCHER_CLOSED,

@@ -74,6 +74,7 @@ from shualian.verification.requirements.model import (
     Circumstances,
     MoneyRules,
     check_own_face,
+    check_reads_documents,
     liveness_level,
     may_enrol,
     standing_codes,
@@ -199,6 +200,7 @@ class Verification:
         now, nonce, ticket = self._clock.now(), new_secret_token(), new_secret_token()
         given = tuple(Consent(each, notice_version, now) for each in sorted(set(consents)))
         check_consents(given)
+        check_reads_documents(look_for, terminal.terminal_class)
         sought = self._identification.sought(look_for, terminal.terminal_id)
         self._pauses.check(terminal_id=terminal.terminal_id, claimed=paused_claim(sought))
         session = CaptureSession(
@@ -528,6 +530,7 @@ class Verification:
         if look_for is None:
             sought = self._identification.sought_now(session.sought, session.terminal_id)
         else:
+            check_reads_documents(look_for, session.terminal_class)
             sought = self._identification.sought(look_for, session.terminal_id)
         self._pauses.check(terminal_id=session.terminal_id, claimed=paused_claim(sought))
         return sought

@@ -1,6 +1,7 @@
 """PINs: hard to guess, slow to hash, few tries whatever is sent at once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from shualian.insurer.vouchers.model import (
     pin_counted,
     pin_pause,
 )
+from shualian.insurer.vouchers.service import PIN_JOINS_AFTER, JoiningPins
+from shualian.verification.model import Factor
 from shualian.verification.registry.model import RegistryVerdict
 
 WRONG = "135792"
@@ -221,3 +224,34 @@ def test_a_guesser_never_has_more_than_six_tries(waits: list[int]) -> None:
             continue
         attempts, tries = pin_counted(attempts, now=now), tries + 1
     assert tries <= PIN_FAILURES_MAX
+
+
+def test_a_pin_that_rests_on_a_face_alone_joins_no_face_for_a_day(any_wallet: Wallet) -> None:
+    wallet = any_wallet
+    psn_no = wallet.activated()
+    by_number = replace(scanned(psn_no), factors=frozenset({Factor.FACE, Factor.DIGITS}))
+    wallet.pins.set(by_number, PIN)
+    joining = JoiningPins(wallet.pins)
+
+    with pytest.raises(Refused) as refused:
+        joining.check(psn_no, PIN)
+    assert refused.value.kind.code == "insurer.pin_too_new"
+    wallet.pins.check(psn_no, PIN)
+
+    wallet.wait(PIN_JOINS_AFTER)
+    joining.check(psn_no, PIN)
+
+
+def test_a_pin_set_with_a_document_joins_a_face_at_once(wallet: Wallet) -> None:
+    psn_no = wallet.activated()
+    with_card = replace(scanned(psn_no), factors=frozenset({Factor.FACE, Factor.DOCUMENT}))
+    wallet.pins.set(with_card, PIN)
+    JoiningPins(wallet.pins).check(psn_no, PIN)
+
+
+def test_a_window_that_saw_the_document_lifts_the_wait(wallet: Wallet) -> None:
+    psn_no = wallet.activated()
+    by_number = replace(scanned(psn_no), factors=frozenset({Factor.FACE, Factor.DIGITS}))
+    wallet.pins.set(by_number, PIN)
+    wallet.pins.reset_at_window(psn_no, OTHER_PIN, actor=CLERK)
+    JoiningPins(wallet.pins).check(psn_no, OTHER_PIN)

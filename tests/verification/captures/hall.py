@@ -40,6 +40,7 @@ from shualian.verification.captures.model import (
     SeenMessage,
 )
 from shualian.verification.captures.service import Captures
+from shualian.verification.failures.service import ScanFailures
 from shualian.verification.model import ConsentPurpose, Scene
 from shualian.verification.service import Verification
 from shualian.web.application import build_listener
@@ -134,6 +135,7 @@ class Hall:
             messages=self.services.requests,
             health=self.health,
             counter=self.district.counters,
+            failures=ScanFailures(self.district.counters),
             clock=self.clock,
             limits=limits,
             captures_max=2,

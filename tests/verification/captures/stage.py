@@ -46,6 +46,7 @@ from shualian.verification.captures.model import (
     pack_frame,
 )
 from shualian.verification.captures.service import Answer, Captures
+from shualian.verification.failures.service import ScanFailures
 from shualian.verification.model import (
     NOT_LIVE,
     SESSION_NONCE_WRONG,
@@ -274,6 +275,7 @@ class Stage:
             messages=OneKey(),
             health=self.tallies,
             counter=self.refusals,
+            failures=ScanFailures(self.refusals),
             clock=self.clock,
             limits=CaptureLimits.model_validate(limits),
             captures_max=2,

@@ -378,6 +378,15 @@ PIN_LOCKED = _kind(
     "Reset it at a terminal by a scan, or bring a document to a window",
     Helper.CLERK,
 )
+PIN_TOO_NEW = _kind(
+    "pin_too_new",
+    "密码是刚刷脸设的，一天以后才能和刷脸一起付钱",
+    "The PIN was set by a face alone; together with a face it pays after a day",
+    "现在请用身份证、医保卡或到窗口办理",
+    "For now show the ID document or the card, or go to a window",
+    Helper.CLERK,
+    Finality.TEMPORARY,
+)
 PIN_BUSY = _kind(
     "pin_busy",
     "现在人多，请稍等",
@@ -415,6 +424,7 @@ REFUSALS = (
     PIN_PAUSED,
     PIN_LOCKED,
     PIN_BUSY,
+    PIN_TOO_NEW,
     SCAN_TOO_WEAK,
 )
 

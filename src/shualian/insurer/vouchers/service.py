@@ -29,6 +29,7 @@ from shualian.insurer.vouchers.model import (
     PIN_FAILURES_MAX,
     PIN_NOT_SET,
     PIN_SET_ALREADY,
+    PIN_TOO_NEW,
     PIN_WRONG,
     SCAN_TOO_WEAK,
     VOUCHER_ELSEWHERE,
@@ -69,7 +70,7 @@ from shualian.staff.passwords.model import HashCost
 from shualian.terminals.model import Actor
 from shualian.trust.audit.model import Code, Digest
 from shualian.trust.audit.service import record
-from shualian.verification.model import ConfirmedPerson
+from shualian.verification.model import ConfirmedPerson, Factor
 from shualian.verification.registry.model import RegistryVerdict
 
 _TOKEN = "insurer.voucher.ec_token"  # noqa: S105 - the name of a purpose
@@ -457,6 +458,21 @@ class Vouchers:
         return self._sealer.keyed_hash(token.encode(), purpose=purpose)
 
 
+PIN_JOINS_AFTER = timedelta(hours=24)
+"""As long as no payment by a face follows on a replaced template."""
+
+
+class JoiningPins:
+    """PINs as verification asks for them: joined to a face; its port ``Pins``."""
+
+    def __init__(self, pins: "VoucherPins") -> None:
+        self._pins = pins
+
+    def check(self, subject: PersonNo, pin: str) -> None:
+        """See :meth:`VoucherPins.check_joining`."""
+        self._pins.check_joining(subject, pin)
+
+
 class VoucherPins:
     """PINs of six digits: argon2id hashes, sealed; hashed outside transactions.
 
@@ -493,7 +509,7 @@ class VoucherPins:
         event = VoucherEvent(
             change=VoucherChange.PIN_SET, subject=person.subject, session_id=person.session_id
         )
-        self._keep(event, pin, first=True)
+        self._keep(event, pin, first=True, joins_from=self._joins_from(person))
 
     def reset(self, person: ConfirmedPerson, pin: str) -> None:
         """Put a new PIN in the place of a forgotten or locked one by the person's own scan.
@@ -505,7 +521,7 @@ class VoucherPins:
         event = VoucherEvent(
             change=VoucherChange.PIN_RESET, subject=person.subject, session_id=person.session_id
         )
-        self._keep(event, pin, first=False)
+        self._keep(event, pin, first=False, joins_from=self._joins_from(person))
 
     def reset_at_window(self, psn_no: PersonNo, pin: str, *, actor: Actor) -> None:
         """Set or reset a PIN that the person typed at a window after showing the document.
@@ -520,7 +536,22 @@ class VoucherPins:
             actor=actor.staff,
             institution=institution_of(actor),
         )
-        self._keep(event, pin, first=False)
+        self._keep(event, pin, first=False, joins_from=None)
+
+    def check_joining(self, subject: PersonNo, pin: str) -> None:
+        """Let the right PIN join a face; one that rests on a face alone joins none for a day.
+
+        Otherwise two scans, one that sets the PIN and one that pays with it, would be the face
+        alone.
+
+        Raises:
+            Refused: ``insurer.pin_too_new``, and as :meth:`check`.
+        """
+        kept = self._database.read(lambda connection: store.pin_of(connection, subject))
+        joins_from = None if kept is None else kept.joins_from
+        if joins_from is not None and self._clock.now() < joins_from:
+            raise Refused(PIN_TOO_NEW)
+        self.check(subject, pin)
 
     def check(self, subject: PersonNo, pin: str) -> None:
         """Let the right PIN pass; a wrong one counts, and so many lock the PIN.
@@ -540,6 +571,10 @@ class VoucherPins:
             raise Refused(PIN_WRONG, left=left)
         self._database.write(lambda connection: _forgive(connection, subject, kept))
 
+    def _joins_from(self, person: ConfirmedPerson) -> datetime | None:
+        vouched = not person.factors.isdisjoint({Factor.DOCUMENT, Factor.CALLED})
+        return None if vouched else self._clock.now() + PIN_JOINS_AFTER
+
     def _record_lock(self, subject: PersonNo) -> None:
         event = VoucherEvent(change=VoucherChange.PIN_LOCKED, subject=subject)
         now = self._clock.now()
@@ -556,7 +591,9 @@ class VoucherPins:
         store.put_attempts(connection, subject, counted)
         return KeptPin(kept.hash_sealed, counted)
 
-    def _keep(self, event: VoucherEvent, pin: str, *, first: bool) -> None:
+    def _keep(
+        self, event: VoucherEvent, pin: str, *, first: bool, joins_from: datetime | None
+    ) -> None:
         subject = event.subject
         check_new_pin(pin, id_number=self._people.get(subject).id_number)
         with self._turn():
@@ -567,7 +604,7 @@ class VoucherPins:
         def work(connection: Connection) -> None:
             if first and store.pin_of(connection, subject) is not None:
                 raise Refused(PIN_SET_ALREADY)
-            store.put_pin(connection, subject, sealed)
+            store.put_pin(connection, subject, sealed, joins_from=joins_from)
             record(connection, event, at=now)
 
         self._database.write(work)

@@ -76,6 +76,7 @@ voucher_pin = Table(
     Column("hash_sealed", LargeBinary, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("last_failed_at", UtcTime),
+    Column("joins_from", UtcTime),
 )
 
 
@@ -99,10 +100,12 @@ class KeptPin:
     Attributes:
         hash_sealed: Its argon2id hash, encrypted.
         attempts: Wrong ones in a row; ``None``: none.
+        joins_from: From when on it joins a face, UTC; ``None``: always did.
     """
 
     hash_sealed: bytes
     attempts: PinAttempts | None
+    joins_from: datetime | None = None
 
 
 def find(connection: Connection, psn_no: PersonNo, *, locked: bool = False) -> Voucher | None:
@@ -203,14 +206,20 @@ def pin_of(connection: Connection, psn_no: PersonNo) -> KeptPin | None:
     attempts = None
     if row.last_failed_at is not None:
         attempts = PinAttempts(row.failures, row.last_failed_at)
-    return KeptPin(row.hash_sealed, attempts)
+    return KeptPin(row.hash_sealed, attempts, row.joins_from)
 
 
-def put_pin(connection: Connection, psn_no: PersonNo, hash_sealed: bytes) -> None:
+def put_pin(
+    connection: Connection, psn_no: PersonNo, hash_sealed: bytes, *, joins_from: datetime | None
+) -> None:
     """Keep a PIN in the place of an earlier one; no failure counts any more."""
     table = voucher_pin
     connection.execute(delete(table).where(table.c.psn_no == psn_no))
-    connection.execute(insert(table).values(psn_no=psn_no, hash_sealed=hash_sealed, failures=0))
+    connection.execute(
+        insert(table).values(
+            psn_no=psn_no, hash_sealed=hash_sealed, failures=0, joins_from=joins_from
+        )
+    )
 
 
 def put_attempts(connection: Connection, psn_no: PersonNo, attempts: PinAttempts | None) -> None:

@@ -52,7 +52,9 @@ from shualian.verification.captures.model import (
     unpack_frame,
 )
 from shualian.verification.captures.ports import Health, Sessions, SignedMessages
+from shualian.verification.failures.model import FAILURES
 from shualian.verification.failures.rules import of_liveness, of_refusal
+from shualian.verification.failures.service import ScanFailures
 from shualian.verification.model import (
     CAPTURE_LOST,
     NOT_LIVE,
@@ -86,6 +88,7 @@ class Captures:
         messages: SignedMessages,
         health: Health,
         counter: RefusalCounter,
+        failures: ScanFailures,
         clock: Clock,
         limits: CaptureLimits | None = None,
         captures_max: int = CAPTURES_MAX,
@@ -101,6 +104,7 @@ class Captures:
             messages: Whose key signed the end.
             health: Of the terminals.
             counter: Metrics.
+            failures: Counts by cause what people are told.
             clock: For limits, for the challenge and for what is expired.
             limits: What one capture may send.
             captures_max: How many run at once.
@@ -114,6 +118,7 @@ class Captures:
         self.messages = messages
         self.health = health
         self.counter = counter
+        self.failures = failures
         self.clock = clock
         self.limits = limits or CaptureLimits()
         self.captures_max = captures_max
@@ -255,7 +260,8 @@ class Conversation:
         # The kind only: the refusal's traceback would keep the frame that it was about.
         self._refused = refused.kind
         self._end(reason=refused.kind.code)
-        return RefusedMessage.made(refused, told=of_refusal(refused).code, result=None)
+        told = self._all.failures.told(of_refusal(refused))
+        return RefusedMessage.made(refused, told=told.code, result=None)
 
     def lose(self) -> None:
         """End the capture because nobody is there to be told; a result that stands is kept."""
@@ -321,7 +327,10 @@ class Conversation:
             return self._refused_attempt(refused, captured)
         result = self._result(running)
         self._after_attempt(result)
-        return result_message(result)
+        answer = result_message(result)
+        if answer.told is not None:
+            self._all.failures.told(FAILURES[answer.told])
+        return answer
 
     def _refused_attempt(self, refused: Refused, captured: Captured) -> RefusedMessage:
         assert self._running is not None  # noqa: S101 - an attempt was made
@@ -333,6 +342,7 @@ class Conversation:
             self._outcome = _outcome_of(decision)
         result = self._result(self._running)
         self._after_attempt(result)
+        self._all.failures.told(told)
         return RefusedMessage.made(refused, told=told.code, result=result)
 
     def _after_attempt(self, result: SessionResult) -> None:
@@ -351,8 +361,8 @@ class Conversation:
         except Refused as refused:
             # Somebody mistyped a number; that is no reason to begin from the start.
             self._all.counter.count(counter_name(refused.kind))
-            told = of_refusal(refused).code
-            return RefusedMessage.made(refused, told=told, result=self._result(running))
+            told = self._all.failures.told(of_refusal(refused))
+            return RefusedMessage.made(refused, told=told.code, result=self._result(running))
         running.live = self._new_live(running.capture.liveness)
         self._stage = _Stage.FRAMES
         return _opened(running)

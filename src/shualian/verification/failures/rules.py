@@ -125,6 +125,7 @@ SHOWN_AS: Mapping[ScanFailure, tuple[str, ...]] = MappingProxyType(
         failure.NOT_LIVE: ("verification.not_live",),
         failure.ACTION_NEEDED: (
             "verification.active_needed",
+            "verification.no_document_reader",
             "insurer.enrolment_not_active",
             "insurer.scan_too_weak",
         ),
@@ -207,6 +208,7 @@ SHOWN_AS: Mapping[ScanFailure, tuple[str, ...]] = MappingProxyType(
         ),
         failure.PIN_LOCKED: (
             "insurer.pin_locked",
+            "insurer.pin_too_new",
             "insurer.pin_paused",
         ),
         failure.NUMBER_PAUSED: ("verification.claim_paused",),

@@ -15,11 +15,14 @@ from shualian.verification.model import (
     DEGRADED_LIMIT,
     FACE_ALONE,
     GUARDIAN_MISSING,
+    NO_DOCUMENT_READER,
     PAYMENT_HELD,
     VOUCHER_CLOSED,
     VOUCHER_FROZEN,
     VOUCHER_NOT_ACTIVATED,
+    Document,
     Factor,
+    LookFor,
     Scene,
     Standing,
     VerifiedPerson,
@@ -51,6 +54,10 @@ FAILURES_AT_RISK = 3
 """So many refused captures at a terminal within :data:`RISK_MINUTES` ask for active liveness."""
 RISK_MINUTES = 10
 
+_READING_DOCUMENTS = frozenset(
+    {TerminalClass.SCAN_FACE, TerminalClass.SCAN_FACE_PAY, TerminalClass.SIMULATED}
+)
+"""Certified classes II and III carry an ID card module (terminal specification)."""
 _WHOLE_NUMBER = frozenset({SoughtBy.NUMBER, SoughtBy.DOCUMENT})
 _WAKING = frozenset({VoucherStanding.NOT_ACTIVATED, VoucherStanding.DORMANT})
 _REFUSED_STANDING = {
@@ -95,6 +102,18 @@ def liveness_level(found: Circumstances) -> LivenessLevel:
         and found.failures < FAILURES_AT_RISK
     )
     return LivenessLevel.PASSIVE if passive else LivenessLevel.ACTIVE
+
+
+def check_reads_documents(look_for: LookFor, terminal_class: TerminalClass) -> None:
+    """Check that a claimed document can have been read: a browser has no certified reader.
+
+    Without that, a typed number would pass for a document, which joins a face to move money.
+
+    Raises:
+        Refused: ``verification.no_document_reader``.
+    """
+    if isinstance(look_for, Document) and terminal_class not in _READING_DOCUMENTS:
+        raise Refused(NO_DOCUMENT_READER)
 
 
 def registry_asked(

@@ -286,6 +286,7 @@ def _create_voucher_pin() -> None:
         sa.Column("hash_sealed", sa.LargeBinary(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("joins_from", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("psn_no"),
     )
 
