@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
 from typing import TypeVar
@@ -43,6 +43,8 @@ from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.model import (
     Amounts,
     ChargeUpload,
+    DocumentEvidence,
+    Evidence,
     FaceEvidence,
     FeeDetail,
     FeeSplit,
@@ -53,6 +55,7 @@ from shualian.hospital.model import (
     PersonQuery,
     Reason,
     SettlementAnswer,
+    SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
     VisitOpening,
@@ -68,6 +71,41 @@ from shualian.hospital.records import store as record_store
 from shualian.hospital.records.model import PatientRecord
 from shualian.hospital.records.service import Records
 from shualian.hospital.scheduling.model import Department, Doctor
+from shualian.hospital.wallet import store as wallet_store
+from shualian.hospital.wallet.model import (
+    Agreement,
+    CaptureCommand,
+    Command,
+    CommandReport,
+    Declined,
+    DeclineReason,
+    Done,
+    HoldCommand,
+    News,
+    NotificationId,
+    Outcome,
+    PayerRef,
+    PaymentStatus,
+    RefundCommand,
+    Silence,
+    Statement,
+    Unknown,
+    VoidCommand,
+    WalletNo,
+)
+from shualian.hospital.wallet.model import PaymentState as WalletState
+from shualian.hospital.wallet.service import Agreements
+from shualian.sandbox.ewallet.model import (
+    Payer,
+    Terms,
+    agreement_of,
+    captured,
+    counted,
+    expired,
+    held,
+    refunded,
+    voided,
+)
 from shualian.trust.model import Key, KeyId
 from shualian.trust.sealing import Sealer
 from shualian.verification.model import (
@@ -100,6 +138,7 @@ METADATA: tuple[MetaData, ...] = (
     order_store.metadata,
     payment_store.metadata,
     cashier_store.metadata,
+    wallet_store.metadata,
 )
 
 
@@ -254,9 +293,15 @@ class Proofs:
             raise Refused(PROOF_OTHER_SUBJECT)
         self._redeemed.add((evidence.auth_no, use))
 
+    def prove(self, evidence: Evidence, person: InsuredPerson, *, use: str) -> None:
+        if isinstance(evidence, FaceEvidence):
+            self.redeem(evidence, subject=person.psn_no, use=use)
+        elif evidence.id_number != person.certno:
+            raise Refused(PROOF_OTHER_SUBJECT)
+
 
 class Fault(Enum):
-    """What happens to the next message to the insurer."""
+    """What happens to the next message to the insurer or to the wallet."""
 
     REQUEST_LOST = "request lost"
     REPLY_LOST = "reply lost"
@@ -375,6 +420,7 @@ class Insurer:
         self.lines: dict[ChargeItemNo, Line] = {}
         self.settlements: dict[CommandId, tuple[SettlementCommand, SettlementAnswer]] = {}
         self.refused: dict[CommandId, Refused] = {}
+        self.cancelled: dict[CommandId, tuple[SettlementCancellation, SettlementId]] = {}
         self.settled_intents: set[IntentId] = set()
         self.messages: list[str] = []
         self.fault: Fault | None = None
@@ -430,6 +476,19 @@ class Insurer:
     def settle(self, command: SettlementCommand) -> SettlementAnswer:
         return self._carry("2207", lambda: self._settled(command))
 
+    def cancel_settlement(self, cancellation: SettlementCancellation) -> SettlementId:
+        return self._carry("2208", lambda: self._cancelled(cancellation))
+
+    @property
+    def standing(self) -> dict[CommandId, SettlementAnswer]:
+        """The settlements that were not taken back, by their command."""
+        undone = {cancellation.setl_id for cancellation, _ in self.cancelled.values()}
+        return {
+            command_id: answer
+            for command_id, (_, answer) in self.settlements.items()
+            if answer.setl_id not in undone
+        }
+
     def break_next(self, infno: str, fault: Fault) -> None:
         """Let the next message of this kind meet a fault."""
         self.fault, self._only = fault, infno
@@ -471,7 +530,7 @@ class Insurer:
             raise Refused(AMOUNTS_DIFFER)
         if command.evidence.intent_id in self.settled_intents:
             raise Refused(DIFFERS)
-        self._proofs.redeem(command.evidence, subject=request.psn_no, use="settle")
+        self._proofs.prove(command.evidence, self.people[request.psn_no], use="settle")
         answer = replace(computed, setl_id=SettlementId(new_identifier()))
         for line in self.open_lines(request.chrg_bchno):
             line.settled_by = command.command_id
@@ -479,6 +538,24 @@ class Insurer:
         self.settlements[command.command_id] = command, answer
         self.settled_intents.add(command.evidence.intent_id)
         return answer
+
+    def _cancelled(self, cancellation: SettlementCancellation) -> SettlementId:
+        for known, number in self.cancelled.values():
+            if known.setl_id == cancellation.setl_id:
+                return number
+        (command_id,) = [
+            number
+            for number, answer in self.standing.items()
+            if answer.setl_id == cancellation.setl_id
+        ]
+        for line in self.lines.values():
+            if line.settled_by == command_id:
+                line.settled_by = None
+        paid = self.settlements[command_id][1].amounts.acct_pay
+        self.balances[cancellation.psn_no] = Fen(self.balances[cancellation.psn_no] + paid)
+        number = SettlementId(new_identifier())
+        self.cancelled[cancellation.command_id] = cancellation, number
+        return number
 
     def _computed(self, request: SettlementRequest) -> SettlementAnswer:
         self._check_visit(request.mdtrt_id, request.psn_no)
@@ -526,6 +603,191 @@ class Insurer:
         return result
 
 
+SILENCE = {
+    Fault.REQUEST_LOST: Silence.UNREACHABLE,
+    Fault.REPLY_LOST: Silence.TIMED_OUT,
+    Fault.BUSY: Silence.BUSY,
+    Fault.LATE: Silence.TIMED_OUT,
+}
+NAMES: dict[type[Command], str] = {
+    HoldCommand: "hold",
+    CaptureCommand: "capture",
+    VoidCommand: "void",
+    RefundCommand: "refund",
+}
+PAYERS = {ZHANG.psn_no: PayerRef("payer-zhang"), LI.psn_no: PayerRef("payer-li")}
+TERMS = Terms(Fen(500_00), Fen(2_000_00), START - timedelta(days=1), START + timedelta(days=365))
+WALLET_MONEY = Fen(1_000_00)
+
+
+class Wallet:
+    """The e-wallet with its own books in memory; one command is done once, under its identifier."""
+
+    def __init__(self, clock: SettableClock, breaker: Breaker) -> None:
+        self._clock = clock
+        self._breaker = breaker
+        self._lock = threading.Lock()
+        self.terms = dict.fromkeys(PAYERS.values(), TERMS)
+        self.free = dict.fromkeys(PAYERS.values(), WALLET_MONEY)
+        self.payments: dict[CommandId, tuple[PayerRef | None, PaymentStatus]] = {}
+        self.commands: dict[CommandId, tuple[Command | None, Done | Declined]] = {}
+        self.news: list[News] = []
+        self.late: list[Command] = []
+        self.asked: list[str] = []
+        self.fault: Fault | None = None
+        self.refuse_next: tuple[str, DeclineReason] | None = None
+        self._only: str | None = None
+
+    def break_next(self, name: str, fault: Fault) -> None:
+        """Let the next command of this kind meet a fault."""
+        self._only, self.fault = name, fault
+
+    def agreement(self, payer: PayerRef) -> Agreement | None:
+        forbid_in_transaction("a question to the wallet")
+        terms = self.terms.get(payer)
+        if terms is None:
+            return None
+        return agreement_of(Payer(payer, "1234"), terms, spent=self._spent(payer))
+
+    def hold(self, command: HoldCommand) -> Outcome:
+        return self._carry(command)
+
+    def capture(self, command: CaptureCommand) -> Outcome:
+        return self._carry(command)
+
+    def void(self, command: VoidCommand) -> Outcome:
+        return self._carry(command)
+
+    def refund(self, command: RefundCommand) -> Outcome:
+        return self._carry(command)
+
+    def query(self, command_id: CommandId) -> CommandReport:
+        forbid_in_transaction("a question to the wallet")
+        with self._lock:
+            self._expire()
+            _, outcome = self.commands.get(command_id, (None, None))
+            _, status = self.payments.get(command_id, (None, None))
+            return CommandReport(command_id, outcome, status)
+
+    def statement(self, day: date) -> Statement:
+        return Statement(day, ())
+
+    def deliver_late(self) -> None:
+        """Let the commands arrive that were under way for long; nobody hears their answers."""
+        late, self.late = self.late, []
+        for command in late:
+            self._carried_out(command)
+
+    @property
+    def taken(self) -> dict[CommandId, Fen]:
+        """What the hospital has of each payment of which it has something."""
+        statuses = [status for _, status in self.payments.values()]
+        return {each.payment: each.refundable_fen for each in statuses if each.refundable_fen}
+
+    @property
+    def all_money(self) -> Fen:
+        """Free, held and taken; always what was put in."""
+        statuses = [status for _, status in self.payments.values()]
+        is_held = [each.amount_fen for each in statuses if each.state is WalletState.HELD]
+        return total([*self.free.values(), *is_held, *self.taken.values()])
+
+    def _carry(self, command: Command) -> Outcome:
+        forbid_in_transaction("a command to the wallet")
+        self._breaker.step()
+        name = NAMES[type(command)]
+        self.asked.append(name)
+        fault = None
+        if self._only in {None, name}:
+            fault, self.fault, self._only = self.fault, None, None
+        if fault is Fault.LATE:
+            self.late.append(command)
+        outcome: Outcome = Unknown(command.command_id, SILENCE.get(fault, Silence.BUSY))  # type: ignore[arg-type]
+        if fault in {None, Fault.REPLY_LOST}:
+            done = self._carried_out(command)
+            outcome = done if fault is None else outcome
+        self._breaker.step()
+        return outcome
+
+    def _carried_out(self, command: Command) -> Done | Declined:
+        with self._lock:
+            known, outcome = self.commands.get(command.command_id, (None, None))
+            if outcome is not None:
+                differs = known not in {None, command}
+                reason = DeclineReason.COMMAND_DIFFERS
+                return Declined(command.command_id, reason) if differs else outcome
+            self._expire()
+            outcome = self._done(command)
+            self.commands[command.command_id] = command, outcome
+            return outcome
+
+    def _done(self, command: Command) -> Done | Declined:
+        payment = command.command_id if isinstance(command, HoldCommand) else command.payment
+        payer, before = self.payments.get(payment, (None, None))
+        if isinstance(command, HoldCommand):
+            payer = command.payer
+        after = self._after(command, before)
+        if self.refuse_next is not None and self.refuse_next[0] == NAMES[type(command)]:
+            after, self.refuse_next = self.refuse_next[1], None
+        if isinstance(after, DeclineReason):
+            return Declined(command.command_id, after)
+        if before is None and isinstance(command, VoidCommand):
+            ended = Declined(payment, DeclineReason.HOLD_ENDED)
+            self.commands.setdefault(payment, (None, ended))
+        self._change(payer, before, after, command.command_id)
+        return Done(command.command_id, after, WalletNo(new_identifier()), self._clock.now())
+
+    def _after(
+        self, command: Command, before: PaymentStatus | None
+    ) -> PaymentStatus | DeclineReason:
+        now = self._clock.now()
+        match command:
+            case HoldCommand(payer=payer):
+                return held(
+                    command,
+                    payer=Payer(payer, "1234"),
+                    terms=self.terms.get(payer),
+                    spent=self._spent(payer),
+                    balance=self.free[payer],
+                    now=now,
+                )
+            case CaptureCommand():
+                return captured(before, command.amount_fen)
+            case VoidCommand():
+                return voided(before, command.payment, now=now)
+            case RefundCommand():
+                return refunded(before, command.amount_fen)
+
+    def _change(
+        self,
+        payer: PayerRef | None,
+        before: PaymentStatus | None,
+        after: PaymentStatus,
+        cause: CommandId | None,
+    ) -> None:
+        if after == before:
+            return
+        if payer is not None:
+            self.free[payer] = Fen(self.free[payer] + _bound(before) - _bound(after))
+        self.payments[after.payment] = payer, after
+        number = NotificationId(new_identifier())
+        self.news.append(News(number, after, cause, self._clock.now()))
+
+    def _expire(self) -> None:
+        for payer, status in list(self.payments.values()):
+            if status.state is WalletState.HELD and status.expires_at <= self._clock.now():
+                self._change(payer, status, expired(status), None)
+
+    def _spent(self, payer: PayerRef) -> Fen:
+        return counted(status for of, status in self.payments.values() if of == payer)
+
+
+def _bound(status: PaymentStatus | None) -> Fen:
+    if status is None:
+        return ZERO
+    is_held = status.state is WalletState.HELD
+    return status.amount_fen if is_held else status.refundable_fen
+
+
 @dataclass
 class Hospital:
     """The services of one hospital, as one process holds them."""
@@ -535,6 +797,7 @@ class Hospital:
     orders: Orders
     payments: Payments
     cashier: Cashier
+    agreements: Agreements
 
 
 @dataclass
@@ -551,6 +814,7 @@ class World:
         self.proofs = Proofs(self.clock)
         self.insurer = Insurer(self.proofs, self.clock)
         self.breaker = self.insurer.breaker
+        self.wallet = Wallet(self.clock, self.breaker)
         self.start()
 
     def start(self) -> None:
@@ -562,6 +826,7 @@ class World:
         self.orders = self.hospital.orders
         self.payments = self.hospital.payments
         self.cashier = self.hospital.cashier
+        self.agreements = self.hospital.agreements
 
     def hospital_of(self, institution: InstitutionCode) -> Hospital:
         """The services of a hospital that keeps its rows in the same database."""
@@ -573,6 +838,13 @@ class World:
             proofs=self.proofs,
             insurer=self.insurer,
             sealer=self.sealer,
+        )
+        agreements = Agreements(
+            institution=institution,
+            database=database,
+            clock=clock,
+            sealer=self.sealer,
+            wallet=self.wallet,
         )
         return Hospital(
             records=records,
@@ -599,7 +871,9 @@ class World:
                 records=records,
                 insurer=self.insurer,
                 sealer=self.sealer,
+                agreements=agreements,
             ),
+            agreements=agreements,
             cashier=Cashier(
                 institution=institution,
                 institution_name="示例市第一医院",
@@ -657,6 +931,14 @@ class World:
     def confirmed(self, payment: Payment, person: InsuredPerson = ZHANG) -> FaceEvidence:
         """The person confirms what a payment shows."""
         return self.scan(person, scene=Scene.SETTLEMENT, intent_id=payment.intent_id)
+
+    def shown(self, payment: Payment, person: InsuredPerson = ZHANG) -> DocumentEvidence:
+        """The person lays an ID document down at the window, and the clerk answers for it."""
+        return DocumentEvidence(person.certno, CLERK, payment.intent_id)
+
+    def agreed(self, person: InsuredPerson = ZHANG) -> None:
+        """The person agrees to one-scan payment."""
+        self.agreements.link(psn_no=person.psn_no, payer=PAYERS[person.psn_no])
 
     def settled(self, *codes: str) -> Payment:
         """A whole visit up to its settlement."""

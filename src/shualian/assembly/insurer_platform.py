@@ -5,13 +5,15 @@ from decimal import Decimal
 
 from shualian.assembly.insurer_side import InsurerSide
 from shualian.core.clock import Clock
-from shualian.core.identifiers import PersonNo
+from shualian.core.identifiers import PersonNo, SettlementId
 from shualian.core.refusals import Refused
 from shualian.hospital import model as at_hospital
 from shualian.insurer.benefits.model import WHOLE, LineSplit, Settlement
 from shualian.insurer.benefits.wording import render_trace
 from shualian.insurer.persons.model import InsuranceStatus
 from shualian.insurer.settlement import model as at_insurer
+from shualian.insurer.settlement.evidence.model import DocumentEvidence, FaceEvidence
+from shualian.insurer.settlement.model import ALREADY_CANCELLED
 from shualian.verification.model import PROOF_OTHER_SUBJECT
 
 
@@ -59,7 +61,7 @@ class LocalInsurerPlatform:
                 dept_code=opening.dept_code,
                 caty=opening.caty,
             ),
-            evidence=_evidence(opening.evidence, opening.psn_no),
+            evidence=_face(opening.evidence, opening.psn_no),
         )
         return at_hospital.OpenedVisit(visit.mdtrt_id, opening.psn_no, opening.ipt_otp_no)
 
@@ -114,15 +116,40 @@ class LocalInsurerPlatform:
             reasons=_reasons(record.settlement),
         )
 
+    def cancel_settlement(self, cancellation: at_hospital.SettlementCancellation) -> SettlementId:
+        """2208; one that was taken back by another command is answered with that one's number."""
+        settlements, institution = self._insurer.settlements, cancellation.fixmedins_code
+        try:
+            return settlements.cancel_settlement(
+                institution=institution,
+                command_id=cancellation.command_id,
+                setl_id=cancellation.setl_id,
+                mdtrt_id=cancellation.mdtrt_id,
+                psn_no=cancellation.psn_no,
+            ).setl_id
+        except Refused as refused:
+            earlier = settlements.cancelled_by(cancellation.setl_id)
+            if refused.kind is not ALREADY_CANCELLED or earlier is None:
+                raise
+            return earlier
 
-def _evidence(evidence: at_hospital.FaceEvidence, subject: PersonNo) -> at_insurer.FaceEvidence:
-    return at_insurer.FaceEvidence(
+
+def _face(evidence: at_hospital.FaceEvidence, subject: PersonNo) -> FaceEvidence:
+    return FaceEvidence(
         auth_no=evidence.auth_no,
         intent_id=evidence.intent_id,
         terminal_id=evidence.terminal_id,
         scene=evidence.scene,
         subject=subject,
     )
+
+
+def _evidence(evidence: at_hospital.Evidence, subject: PersonNo) -> FaceEvidence | DocumentEvidence:
+    if isinstance(evidence, at_hospital.DocumentEvidence):
+        return DocumentEvidence(
+            id_number=evidence.id_number, seen_by=evidence.seen_by, intent_id=evidence.intent_id
+        )
+    return _face(evidence, subject)
 
 
 def _charge_item(detail: at_hospital.FeeDetail, chrg_bchno: str) -> at_insurer.ChargeItem:

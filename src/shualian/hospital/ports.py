@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from shualian.core.database import forbid_in_transaction
-from shualian.core.identifiers import AuthNo, InstitutionCode
+from shualian.core.identifiers import AuthNo, InstitutionCode, SettlementId
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
     INSURER_UNREACHABLE,
@@ -15,6 +15,7 @@ from shualian.hospital.model import (
     OpenedVisit,
     PersonQuery,
     SettlementAnswer,
+    SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
     VisitOpening,
@@ -87,6 +88,17 @@ class InsurerPlatform(Protocol):
 
         Raises:
             Refused: See the class; also when the result is not what the person confirmed.
+        """
+        ...
+
+    def cancel_settlement(self, cancellation: SettlementCancellation) -> SettlementId:
+        """2208: take a settlement back whole; gives the number of the cancellation.
+
+        One that was taken back by another command is answered with that one's number: then the
+        insurer's books have nothing that stands.
+
+        Raises:
+            Refused: See the class.
         """
         ...
 

@@ -17,16 +17,36 @@ from shualian.core.money import Fen
 from shualian.core.refusals import Refused
 from shualian.hospital.model import Amounts, FaceEvidence, SettlementAnswer
 from shualian.hospital.payments.model import (
+    HOLD_FOR,
+    PAYMENT_IN_PROGRESS,
     PAYMENT_NOT_SETTLED,
     PAYMENT_STEP,
+    SEND_WITHIN,
+    SLIP_NOT_FOUND,
+    UNDER_WAY,
     Payment,
     PaymentState,
+    SlipNo,
+    Step,
+    WalletPart,
+    cancelled,
+    cancelling,
+    holding,
+    lapsed,
+    moved_on,
+    new_slip_no,
+    next_step,
+    parse_slip_no,
+    printed_slip_no,
     refused,
+    reserved,
     sent,
     settled,
     unknown,
     withdrawn,
 )
+from shualian.hospital.wallet.model import PaymentState as WalletState
+from shualian.hospital.wallet.model import WalletPayment
 from shualian.verification.model import Scene
 
 ANSWER = SettlementAnswer(SettlementId("S1"), START, Amounts(Fen(0)), (), ())
@@ -43,6 +63,9 @@ PAYMENT = Payment(
     confirmed=ANSWER,
 )
 EVIDENCE = FaceEvidence(AuthNo("A1"), IntentId("I1"), Scene.SETTLEMENT, KIOSK, START)
+HELD = WalletPayment(CommandId("H1"), None, Fen(500), START, START + HOLD_FOR)
+PART = WalletPart(HELD, CommandId("H2"), CommandId("H3"), CommandId("H4"))
+CASH = SettlementAnswer(SettlementId("S1"), START, Amounts(Fen(800), psn_cash_pay=Fen(800)), (), ())
 
 STEPS = {
     PaymentState.SENT: lambda payment: sent(payment, EVIDENCE, now=START),
@@ -50,10 +73,23 @@ STEPS = {
     PaymentState.SETTLED: lambda payment: settled(payment, ANSWER, now=START),
     PaymentState.REFUSED: lambda payment: refused(payment, now=START),
     PaymentState.WITHDRAWN: lambda payment: withdrawn(payment, now=START),
+    PaymentState.HOLDING: lambda payment: holding(payment, EVIDENCE, PART, now=START),
+    PaymentState.RESERVED: lambda payment: reserved(payment, SlipNo("7K3M09XQ"), now=START),
+    PaymentState.LAPSED: lambda payment: lapsed(payment, now=START),
+    PaymentState.CANCELLING: lambda payment: cancelling(payment, CommandId("X1")),
+    PaymentState.CANCELLED: lambda payment: cancelled(payment, SettlementId("S2"), now=START),
 }
 ALLOWED = {
     (PaymentState.PREPARED, PaymentState.SENT),
     (PaymentState.PREPARED, PaymentState.WITHDRAWN),
+    (PaymentState.PREPARED, PaymentState.HOLDING),
+    (PaymentState.PREPARED, PaymentState.RESERVED),
+    (PaymentState.RESERVED, PaymentState.SENT),
+    (PaymentState.RESERVED, PaymentState.HOLDING),
+    (PaymentState.RESERVED, PaymentState.WITHDRAWN),
+    (PaymentState.RESERVED, PaymentState.LAPSED),
+    (PaymentState.SETTLED, PaymentState.CANCELLING),
+    (PaymentState.CANCELLING, PaymentState.CANCELLED),
     (PaymentState.SENT, PaymentState.UNKNOWN),
     (PaymentState.SENT, PaymentState.SETTLED),
     (PaymentState.SENT, PaymentState.REFUSED),
@@ -80,3 +116,74 @@ def test_only_a_settled_payment_has_an_answer(state: PaymentState) -> None:
     with pytest.raises(Refused) as caught:
         _ = replace(PAYMENT, state=state).answer
     assert caught.value.kind is PAYMENT_NOT_SETTLED
+
+
+def with_part(state: PaymentState, wallet: WalletState) -> Payment:
+    captured = wallet in {WalletState.CAPTURED, WalletState.REFUNDED}
+    held = replace(
+        HELD,
+        state=wallet,
+        captured_fen=Fen(500 if captured else 0),
+        refunded_fen=Fen(500 if wallet is WalletState.REFUNDED else 0),
+    )
+    settled = CASH if state is PaymentState.SETTLED else None
+    part = replace(PART, held=held)
+    return replace(PAYMENT, state=state, settled=settled, wallet=part, sent_at=START)
+
+
+@pytest.mark.parametrize("wallet", WalletState)
+def test_the_money_follows_what_the_insurer_said(wallet: WalletState) -> None:
+    may_be_held = wallet in {WalletState.REQUESTED, WalletState.HELD}
+    settled = next_step(with_part(PaymentState.SETTLED, wallet), now=START)
+    undone = next_step(with_part(PaymentState.REFUSED, wallet), now=START)
+    takes = {WalletState.HELD: Step.CAPTURE, WalletState.REQUESTED: Step.VOID}
+    gives_back = {WalletState.CAPTURED: Step.REFUND}
+    assert settled is takes.get(wallet)
+    assert undone is (Step.VOID if may_be_held else gives_back.get(wallet))
+
+
+@pytest.mark.parametrize(("state", "wallet"), list(product(PaymentState, WalletState)))
+def test_a_saga_with_nothing_left_to_do_is_done_or_undone(
+    state: PaymentState, wallet: WalletState
+) -> None:
+    payment = with_part(state, wallet)
+    if state in {PaymentState.PREPARED, PaymentState.RESERVED}:
+        return
+    left = next_step(payment, now=START)
+    assert (left is None) is (payment.done or payment.undone)
+    assert not (payment.done and payment.undone)
+    assert state not in UNDER_WAY or left is not None
+
+
+def test_a_bill_that_waited_too_long_for_its_hold_is_given_up() -> None:
+    late = START + SEND_WITHIN
+    for wallet in (WalletState.REQUESTED, WalletState.HELD):
+        payment = with_part(PaymentState.HOLDING, wallet)
+        assert next_step(payment, now=late) is Step.VOID
+    held = with_part(PaymentState.HOLDING, WalletState.HELD)
+    assert held.wallet is not None
+    assert moved_on(held, held.wallet, now=START).state is PaymentState.SENT
+    assert moved_on(held, held.wallet, now=late).state is PaymentState.HOLDING
+
+
+def test_cash_is_due_for_what_the_account_does_not_give() -> None:
+    expected = {WalletState.CAPTURED: 300, WalletState.EXPIRED: 800, WalletState.VOIDED: 800}
+    for wallet, due_fen in expected.items():
+        assert with_part(PaymentState.SETTLED, wallet).cash_due_fen == due_fen
+    with pytest.raises(Refused) as caught:
+        _ = with_part(PaymentState.SETTLED, WalletState.HELD).cash_due_fen
+    assert caught.value.kind is PAYMENT_IN_PROGRESS
+
+
+def test_a_slip_number_is_read_as_people_read_it() -> None:
+    assert parse_slip_no(" 7k3m-o9iq ") == "7K3M091Q"
+    slip_no = new_slip_no()
+    assert parse_slip_no(printed_slip_no(slip_no)) == slip_no
+    assert len({new_slip_no() for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize("text", ["", "7K3M09X", "7K3M09XQ2", "7K3M09XU", "七K3M09XQ"])
+def test_what_is_no_slip_number_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as caught:
+        parse_slip_no(text)
+    assert caught.value.kind is SLIP_NOT_FOUND

@@ -132,6 +132,7 @@ class Receipt:
         cash: How the cash was paid; none when none was due.
         reasons: The insurer's explanation.
         label: Stands on every printed line when given.
+        wallet_fen: What of the cash share came from an e-payment account.
     """
 
     institution_name: str
@@ -150,6 +151,7 @@ class Receipt:
     cash: CashTaking | None
     reasons: tuple[Reason, ...]
     label: Label | None
+    wallet_fen: Fen = ZERO
 
 
 CASH_TOO_LITTLE = hospital_kind(
@@ -267,7 +269,8 @@ def check_receipt(receipt: Receipt) -> None:
 def _broken_sums(receipt: Receipt) -> Sequence[str]:
     amounts, burden = receipt.amounts, receipt.burden
     splits = [line.split for line in receipt.lines]
-    paid_cash = ZERO if receipt.cash is None else receipt.cash.due_fen
+    cash = ZERO if receipt.cash is None else receipt.cash.due_fen
+    paid_cash = cash + receipt.wallet_fen
     accounts = amounts.acct_pay + amounts.acct_mulaid_pay
     rules = {
         "medfee_sumamt is the sum of the lines": amounts.medfee_sumamt
@@ -283,7 +286,7 @@ def _broken_sums(receipt: Receipt) -> Sequence[str]:
         "psn_part_amt is own share and self-payment": amounts.psn_part_amt
         == burden.own_share + burden.self_paid,
         "the own share of the scope is not negative": burden.scope_share >= 0,
-        "psn_cash_pay is the cash that was taken": amounts.psn_cash_pay == paid_cash,
+        "psn_cash_pay is the cash and what came from an account": amounts.psn_cash_pay == paid_cash,
         "funds, accounts, cash and hospital are the bill": amounts.medfee_sumamt
         == amounts.fund_pay_sumamt + accounts + paid_cash + amounts.hosp_part_amt,
     }

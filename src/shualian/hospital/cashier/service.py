@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from shualian.core.clock import Clock
 from shualian.core.database import Database
 from shualian.core.identifiers import CommandId, InstitutionCode, StaffId
-from shualian.core.money import Fen
+from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
 from shualian.hospital.cashier import store
 from shualian.hospital.cashier.model import (
@@ -63,7 +63,7 @@ class Cashier:
     def take_cash(
         self, *, command_id: CommandId, payment: CommandId, tendered_fen: Fen, taken_by: StaffId
     ) -> CashTaking:
-        """Take cash for the own share of a settled payment (``psn_cash_pay``), once.
+        """Take cash for what of ``psn_cash_pay`` did not come from an account, once.
 
         Args:
             command_id: Made and stored by the caller.
@@ -73,8 +73,8 @@ class Cashier:
 
         Raises:
             Refused: ``hospital.payment_not_found``, ``payment_not_settled``, ``answer_invalid``,
-                ``no_cash_due``, ``cash_invalid``, ``cash_too_little``, ``cash_taken``,
-                ``command_differs``.
+                ``payment_in_progress``, ``no_cash_due``, ``cash_invalid``,
+                ``cash_too_little``, ``cash_taken``, ``command_differs``.
         """
         taken_at = self._clock.now()
 
@@ -83,16 +83,17 @@ class Cashier:
             if earlier is not None:
                 check_same_taking(earlier, payment=payment, tendered_fen=tendered_fen)
                 return earlier
-            amounts = self._payment(connection, payment).answer.amounts
-            check_adds_up(amounts)
-            check_cash(tendered_fen, due_fen=amounts.psn_cash_pay)
+            settled = self._payment(connection, payment)
+            check_adds_up(settled.answer.amounts)
+            due_fen = settled.cash_due_fen
+            check_cash(tendered_fen, due_fen=due_fen)
             if store.by_payment(connection, self._institution, payment) is not None:
                 raise Refused(CASH_TAKEN)
             taking = CashTaking(
                 command_id=command_id,
                 institution=self._institution,
                 payment=payment,
-                due_fen=amounts.psn_cash_pay,
+                due_fen=due_fen,
                 tendered_fen=tendered_fen,
                 taken_by=taken_by,
                 taken_at=taken_at,
@@ -110,7 +111,8 @@ class Cashier:
             label: Words that must stand on every printed line, in a sandbox for example.
 
         Raises:
-            Refused: ``hospital.payment_not_found``, ``payment_not_settled``, ``cash_open``,
+            Refused: ``hospital.payment_not_found``, ``payment_not_settled``,
+                ``payment_in_progress``, ``cash_open``,
                 ``receipt_wrong``.
         """
         paid = self._database.read(lambda connection: self._paid(connection, payment))
@@ -122,6 +124,7 @@ class Cashier:
         answer = paid.payment.answer
         if answer.setl_id is None:
             raise Refused(ANSWER_INVALID, infno="2207", broken="no setl_id")
+        wallet = paid.payment.wallet
         record = self._records.get(record_no=paid.encounter.record_no)
         return Receipt(
             institution_name=self._institution_name,
@@ -138,6 +141,7 @@ class Cashier:
             setldetail=answer.setldetail,
             burden=burden_of(answer.amounts),
             cash=paid.cash,
+            wallet_fen=ZERO if wallet is None else wallet.held.captured_fen,
             reasons=answer.reasons,
             label=label,
         )
@@ -145,8 +149,8 @@ class Cashier:
     def _paid(self, connection: Connection, command_id: CommandId) -> _Paid:
         payment = self._payment(connection, command_id)
         cash = store.by_payment(connection, self._institution, command_id)
-        if cash is None and payment.answer.amounts.psn_cash_pay:
-            raise Refused(CASH_OPEN, due_fen=payment.answer.amounts.psn_cash_pay)
+        if cash is None and payment.cash_due_fen:
+            raise Refused(CASH_OPEN, due_fen=payment.cash_due_fen)
         found = encounters.by_number(connection, self._institution, payment.encounter_no)
         if found is None:
             raise Refused(ENCOUNTER_NOT_FOUND)

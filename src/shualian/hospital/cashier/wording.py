@@ -55,6 +55,10 @@ _TEXT: Mapping[str, _Words] = {
         "zh": "，收 {tendered} 元，找零 {change} 元",
         "en": ", {tendered} yuan given, {change} yuan change",
     },
+    "wallet": {
+        "zh": "，其中从授权账户扣 {amount} 元（一脸付）",
+        "en": ", {amount} yuan of it from the authorised account (one-scan payment)",
+    },
     "sum": {"zh": "以上相加 {sum} = {amount} 元", "en": "Together {sum} = {amount} yuan"},
     "burden": {
         "zh": "【个人负担 {amount} 元，为什么】",
@@ -148,10 +152,15 @@ def paid_by(amounts: Amounts) -> dict[str, Fen]:
 def _about(payer: str, receipt: Receipt, language: Language) -> str:
     if payer == "acct_pay":
         return _say("balance", language, amount=_yuan(receipt.amounts.balc))
-    if payer == "psn_cash_pay" and receipt.cash is not None:
+    if payer != "psn_cash_pay":
+        return ""
+    text = ""
+    if receipt.wallet_fen:
+        text += _say("wallet", language, amount=_yuan(receipt.wallet_fen))
+    if receipt.cash is not None:
         tendered, change = receipt.cash.tendered_fen, receipt.cash.change_fen
-        return _say("cash", language, tendered=_yuan(tendered), change=_yuan(change))
-    return ""
+        text += _say("cash", language, tendered=_yuan(tendered), change=_yuan(change))
+    return text
 
 
 def _burden(receipt: Receipt, language: Language) -> Iterator[str]:

@@ -174,6 +174,21 @@ def settle_batch(
     )
 
 
+def reopen_batch(
+    connection: Connection, institution: InstitutionCode, chrg_bchno: str, by: CommandId
+) -> None:
+    """Open a batch again whose settlement by this payment was taken back."""
+    _change_batch(
+        connection,
+        (batches.c.institution == institution)
+        & (batches.c.chrg_bchno == chrg_bchno)
+        & (batches.c.held_by == by)
+        & (batches.c.state == BatchState.SETTLED.value),
+        BatchState.OPEN,
+        None,
+    )
+
+
 def add_items(connection: Connection, new: Sequence[ChargeItem]) -> None:
     """Insert new lines."""
     connection.execute(insert(items), [_item_row(item) for item in new])

@@ -1,13 +1,22 @@
-"""The settlement of an encounter's open items as a state machine.
+"""The payment of an encounter's open items as a state machine: the one-scan saga; pure.
 
 ``prepared -> sent -> settled | refused | unknown``; ``unknown`` is resolved to ``settled`` or
 ``refused`` by asking again under the same identifier; ``prepared -> withdrawn`` when another bill
-takes its place. Every state is stored before the step that leads on from it.
+takes its place. ``prepared -> reserved`` keeps the bill under a slip number until one scan or the
+slip finishes it, or closing time ends it as ``lapsed``. ``settled -> cancelling -> cancelled``
+takes a settlement back.
+
+Where a part is paid from an e-payment account, ``holding`` stands before ``sent``, and the money
+follows the state (:func:`next_step`): held before the insurer is asked, captured once it has
+settled, voided or given back when it has not. A saga is *done* or *undone* when nothing is left
+to do. Every state is stored before the step that leads on from it.
 """
 
+import secrets
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NewType
 
 from shualian.core.identifiers import (
     CommandId,
@@ -15,10 +24,11 @@ from shualian.core.identifiers import (
     InstitutionCode,
     IntentId,
     PersonNo,
+    SettlementId,
     TerminalId,
     VisitId,
 )
-from shualian.core.money import Fen
+from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Finality, Helper, Refused
 from shualian.hospital.model import (
     ANSWER_INVALID,
@@ -26,34 +36,113 @@ from shualian.hospital.model import (
     INTENT_DIFFERS,
     Amounts,
     Channel,
-    FaceEvidence,
+    DocumentEvidence,
+    Evidence,
     SettlementAnswer,
     check_adds_up,
     check_scene,
     hospital_kind,
 )
+from shualian.hospital.wallet.model import (
+    WALLET_HOLD_ENDED,
+    DeclineReason,
+    PaymentStatus,
+    WalletPayment,
+    learnt,
+)
+from shualian.hospital.wallet.model import PaymentState as WalletState
+from shualian.hospital.wallet.model import declined as hold_declined
 from shualian.verification.model import Scene
+
+SlipNo = NewType("SlipNo", str)
+"""Under which a bill waits at the window: 8 characters of Crockford's base 32, 40 random bits."""
 
 SETTLING_SCENES = frozenset((Scene.SETTLEMENT, Scene.DISPENSING))
 """For which scenes a face may settle: at any desk, and where drugs are paid and given at once."""
 
 
+HOLD_FOR = timedelta(hours=2)
+"""How long money is held; then the wallet gives it back by itself. Our own choice."""
+SEND_WITHIN = timedelta(minutes=10)
+"""How long after its confirmation a bill may be sent first; a proof is good for no longer."""
+
+_SLIP_CHARACTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_SLIP_LENGTH = 8
+
+
 class PaymentState(StrEnum):
-    """Where a payment stands."""
+    """Where a payment stands with the insurer."""
 
     PREPARED = "prepared"
     """The person is shown who would pay what; nothing was sent that moves money."""
+    RESERVED = "reserved"
+    """The bill waits at the window under its slip number; nothing was sent."""
+    HOLDING = "holding"
+    """Stored with its evidence; the e-wallet was asked to hold, or is about to be."""
     SENT = "sent"
     """Stored with its evidence; the insurer was asked or is about to be."""
     UNKNOWN = "unknown"
     """The insurer was asked and it is not known what came of it."""
     SETTLED = "settled"
+    CANCELLING = "cancelling"
+    """The insurer was asked to take the settlement back, or is about to be."""
+    CANCELLED = "cancelled"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+    """Not paid at the window by closing time; nothing was settled."""
 
 
 UNDECIDED = frozenset((PaymentState.SENT, PaymentState.UNKNOWN))
 """In which only the insurer knows the outcome."""
+UNDER_WAY = UNDECIDED | {PaymentState.HOLDING, PaymentState.CANCELLING}
+"""In which something was asked, or is about to be, and is not answered."""
+NOT_SENT = frozenset((PaymentState.PREPARED, PaymentState.RESERVED))
+"""In which nothing was asked of anybody; another bill may take its place."""
+NOT_SETTLED = frozenset(
+    (
+        PaymentState.REFUSED,
+        PaymentState.CANCELLED,
+        PaymentState.WITHDRAWN,
+        PaymentState.LAPSED,
+    )
+)
+"""The ends in which the insurer has nothing in its books that stands."""
+OPEN_AT_WALLET = frozenset((WalletState.REQUESTED, WalletState.HELD))
+"""In which the wallet may hold money of the payer."""
+
+
+class Step(StrEnum):
+    """What leads a saga on; each is sent under an identifier that is stored before."""
+
+    HOLD = "hold"
+    SETTLE = "settle"
+    CAPTURE = "capture"
+    VOID = "void"
+    CANCEL = "cancel"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True, slots=True)
+class WalletPart:
+    """What of a payment comes from an e-payment account.
+
+    Attributes:
+        held: The wallet's payment, as far as it told; its payer is kept sealed beside it.
+        capture_id: Command of the capture.
+        void_id: Command of the void.
+        refund_id: Command of the refund.
+    """
+
+    held: WalletPayment
+    capture_id: CommandId
+    void_id: CommandId
+    refund_id: CommandId
+
+    @property
+    def taken_fen(self) -> Fen:
+        """What the hospital has of it: captured less refunded."""
+        return self.held.refundable_fen
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +166,14 @@ class Payment:
         first_frame_at: Of that capture, UTC, once sent.
         sent_at: UTC, once sent.
         unknown_since: UTC; stays when the outcome is found out later.
-        decided_at: When it was settled, refused or withdrawn, UTC.
+        decided_at: When it was settled, refused, withdrawn or lapsed, UTC.
         settled: What the insurer settled (2207).
+        wallet: What of the cash share comes from an e-payment account; none where nothing does.
+        slip_no: Under which it waits or waited at the window.
+        reserved_at: Since when, UTC.
+        cancel_id: Command that takes the settlement back (2208).
+        cancelled_at: When it was taken back, UTC.
+        cancellation: The insurer's number of that.
     """
 
     command_id: CommandId
@@ -99,6 +194,12 @@ class Payment:
     unknown_since: datetime | None = None
     decided_at: datetime | None = None
     settled: SettlementAnswer | None = None
+    wallet: WalletPart | None = None
+    slip_no: SlipNo | None = None
+    reserved_at: datetime | None = None
+    cancel_id: CommandId | None = None
+    cancelled_at: datetime | None = None
+    cancellation: SettlementId | None = None
 
     @property
     def amount_max_fen(self) -> Fen:
@@ -109,6 +210,45 @@ class Payment:
     def resolved(self) -> bool:
         """Whether its outcome was unknown and is known now."""
         return self.unknown_since is not None and self.state not in UNDECIDED
+
+    @property
+    def done(self) -> bool:
+        """Whether it is settled, and the account's part is taken or open in cash."""
+        return self.state is PaymentState.SETTLED and not self._wallet_open
+
+    @property
+    def undone(self) -> bool:
+        """Whether nothing of it stands: not with the insurer, and nobody's money is kept."""
+        kept = self.wallet is not None and self.wallet.taken_fen > 0
+        return self.state in NOT_SETTLED and not self._wallet_open and not kept
+
+    @property
+    def cash_due_fen(self) -> Fen:
+        """What is to be paid in cash: the cash share less what was taken from an account.
+
+        Raises:
+            Refused: ``hospital.payment_not_settled``; ``hospital.payment_in_progress`` while it
+                is not known what the account gives.
+        """
+        due = self.answer.amounts.psn_cash_pay
+        if self._wallet_open:
+            raise Refused(PAYMENT_IN_PROGRESS)
+        return due if self.wallet is None else Fen(due - self.wallet.held.captured_fen)
+
+    @property
+    def capture_fen(self) -> Fen:
+        """What is to be captured: what was held, but never more than the cash share.
+
+        Raises:
+            Refused: ``hospital.payment_not_settled``.
+        """
+        if self.wallet is None:
+            return ZERO
+        return Fen(min(self.wallet.held.amount_fen, self.answer.amounts.psn_cash_pay))
+
+    @property
+    def _wallet_open(self) -> bool:
+        return self.wallet is not None and self.wallet.held.state in OPEN_AT_WALLET
 
     @property
     def answer(self) -> SettlementAnswer:
@@ -182,8 +322,48 @@ BILL_CHANGED = hospital_kind(
     Helper.SELF,
     Finality.TEMPORARY,
 )
+PAYMENT_CANCELLED = hospital_kind(
+    "payment_cancelled",
+    "这笔结算已经撤销",
+    "This settlement was cancelled",
+    "要付款请重新预结算",
+    "Prepare the settlement again to pay",
+)
+PAYMENT_LAPSED = hospital_kind(
+    "payment_lapsed",
+    "这张缴费单过了时间，已经作废，没有扣钱",
+    "This slip was not paid by closing time; nothing was settled",
+    "请重新预结算",
+    "Prepare the settlement again",
+)
+PAYMENT_CASH_TAKEN = hospital_kind(
+    "payment_cash_taken",
+    "这笔费用收过现金，不能在这里撤销",
+    "Cash was taken for this payment; it cannot be cancelled here",
+    "请到收费窗口办理退费",
+    "Give the money back at the cashier's window",
+)
+SLIP_NOT_FOUND = hospital_kind(
+    "slip_not_found",
+    "没有这张缴费单",
+    "There is no slip with this number",
+    "请核对单上的号码",
+    "Check the number on the slip",
+)
+WALLET_SHARE_INVALID = hospital_kind(
+    "wallet_share_invalid",
+    "从授权账户付的钱不能多于应付的现金",
+    "No more than the cash share can come from the account",
+    "请重新确认付款金额",
+    "Confirm the amount again",
+)
 
 REFUSALS = (
+    PAYMENT_CANCELLED,
+    PAYMENT_LAPSED,
+    PAYMENT_CASH_TAKEN,
+    SLIP_NOT_FOUND,
+    WALLET_SHARE_INVALID,
     PAYMENT_NOT_FOUND,
     PAYMENT_IN_PROGRESS,
     PAYMENT_WITHDRAWN,
@@ -216,25 +396,150 @@ def check_quote(amounts: Amounts, *, expected_fen: Fen) -> None:
         raise Refused(ANSWER_INVALID, found_fen=amounts.medfee_sumamt, expected_fen=expected_fen)
 
 
-def sent(payment: Payment, evidence: FaceEvidence, *, now: datetime) -> Payment:
-    """The payment once the person has confirmed it.
+def new_slip_no() -> SlipNo:
+    """A new slip number: 40 random bits, so that nobody guesses another person's."""
+    return SlipNo("".join(secrets.choice(_SLIP_CHARACTERS) for _ in range(_SLIP_LENGTH)))
+
+
+def parse_slip_no(text: str) -> SlipNo:
+    """A slip number as somebody reads it from paper; O is 0, I and L are 1.
+
+    Raises:
+        Refused: ``hospital.slip_not_found``.
+    """
+    read = text.upper().translate(str.maketrans("OIL", "011", " -"))
+    if len(read) != _SLIP_LENGTH or not set(read) <= set(_SLIP_CHARACTERS):
+        raise Refused(SLIP_NOT_FOUND)
+    return SlipNo(read)
+
+
+def printed_slip_no(slip_no: SlipNo) -> str:
+    """As it stands on paper: ``7K3M-09XQ``."""
+    return f"{slip_no[:4]}-{slip_no[4:]}"
+
+
+def check_wallet_share(payment: Payment, *, from_wallet_fen: Fen) -> None:
+    """Check what a person lets be taken from the account: at most the cash share.
+
+    Raises:
+        Refused: ``hospital.wallet_share_invalid``.
+    """
+    due = payment.confirmed.amounts.psn_cash_pay
+    if not 0 <= from_wallet_fen <= due:
+        raise Refused(WALLET_SHARE_INVALID, found_fen=from_wallet_fen, limit_fen=due)
+
+
+def reserved(payment: Payment, slip_no: SlipNo, *, now: datetime) -> Payment:
+    """The payment once it waits at the window.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, PaymentState.PREPARED)
+    return replace(payment, state=PaymentState.RESERVED, slip_no=slip_no, reserved_at=now)
+
+
+def lapsed(payment: Payment, *, now: datetime) -> Payment:
+    """The payment once closing time has come and nobody paid.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, PaymentState.RESERVED)
+    return replace(payment, state=PaymentState.LAPSED, decided_at=now)
+
+
+def sent(payment: Payment, evidence: Evidence, *, now: datetime) -> Payment:
+    """The payment once the person has confirmed it and nothing comes from an account.
 
     Raises:
         Refused: ``hospital.payment_step``, ``scene_not_allowed``, ``intent_differs``.
     """
-    _check_state(payment, PaymentState.PREPARED)
-    check_scene(evidence, SETTLING_SCENES)
-    # The person confirmed one bill; it pays for no other.
-    if evidence.intent_id != payment.intent_id:
-        raise Refused(INTENT_DIFFERS)
-    return replace(
-        payment,
-        state=PaymentState.SENT,
-        channel=evidence.channel,
-        terminal_id=evidence.terminal_id,
-        first_frame_at=evidence.first_frame_at,
-        sent_at=now,
-    )
+    return _confirmed(payment, evidence, PaymentState.SENT, now)
+
+
+def holding(payment: Payment, evidence: Evidence, part: WalletPart, *, now: datetime) -> Payment:
+    """The payment once the person has confirmed it with a part from an account.
+
+    Raises:
+        Refused: ``hospital.payment_step``, ``scene_not_allowed``, ``intent_differs``.
+    """
+    return replace(_confirmed(payment, evidence, PaymentState.HOLDING, now), wallet=part)
+
+
+def moved_on(payment: Payment, part: WalletPart, *, now: datetime) -> Payment:
+    """The payment after a word of the wallet, in the same transaction.
+
+    A hold that is good lets the insurer be asked, within :data:`SEND_WITHIN`; one that has ended
+    before ends the saga. Elsewhere the insurer's word decides and the wallet's changes its part
+    only.
+    """
+    after = replace(payment, wallet=part)
+    if payment.state is not PaymentState.HOLDING:
+        return after
+    if part.held.state not in OPEN_AT_WALLET:
+        return replace(after, state=PaymentState.REFUSED, decided_at=now)
+    if part.held.state is WalletState.HELD and _may_be_sent(payment, now):
+        return replace(after, state=PaymentState.SENT)
+    return after
+
+
+def hold_refusal(part: WalletPart) -> Refused:
+    """Why a saga ended at its hold."""
+    reason = part.held.declined
+    return Refused(WALLET_HOLD_ENDED if reason is None else reason.kind)
+
+
+def told(part: WalletPart, status: PaymentStatus) -> WalletPart:
+    """The account's part after a word of the wallet (:func:`learnt`).
+
+    Raises:
+        Refused: ``hospital.wallet_answer_invalid``.
+    """
+    return replace(part, held=learnt(part.held, status))
+
+
+def not_held(part: WalletPart, reason: DeclineReason) -> WalletPart:
+    """The account's part after its hold was declined.
+
+    Raises:
+        Refused: ``hospital.wallet_answer_invalid``.
+    """
+    return replace(part, held=hold_declined(part.held, reason))
+
+
+def renamed(part: WalletPart, step: Step, new_id: CommandId) -> WalletPart:
+    """The part with another identifier for a step whose last one was declined for good."""
+    match step:
+        case Step.CAPTURE:
+            return replace(part, capture_id=new_id)
+        case Step.VOID:
+            return replace(part, void_id=new_id)
+        case Step.REFUND:
+            return replace(part, refund_id=new_id)
+        case _:
+            return part
+
+
+def next_step(payment: Payment, *, now: datetime) -> Step | None:
+    """What is left to do; none when the payment is done, undone or not confirmed."""
+    if payment.state in UNDECIDED:
+        return Step.SETTLE
+    if payment.state is PaymentState.CANCELLING:
+        return Step.CANCEL
+    return None if payment.wallet is None else _wallet_step(payment, payment.wallet.held, now)
+
+
+def _wallet_step(payment: Payment, held: WalletPayment, now: datetime) -> Step | None:
+    if payment.state is PaymentState.HOLDING:
+        asks = held.state is WalletState.REQUESTED and _may_be_sent(payment, now)
+        return Step.HOLD if asks else Step.VOID
+    if held.state not in OPEN_AT_WALLET:
+        kept = held.state is WalletState.CAPTURED and payment.state in NOT_SETTLED
+        return Step.REFUND if kept else None
+    # What was not known to be held was given up before: the insurer's answer came after a refusal.
+    takes = payment.state is PaymentState.SETTLED and held.state is WalletState.HELD
+    return Step.CAPTURE if takes and payment.capture_fen > 0 else Step.VOID
 
 
 def unknown(payment: Payment, *, now: datetime) -> Payment:
@@ -277,8 +582,56 @@ def withdrawn(payment: Payment, *, now: datetime) -> Payment:
     Raises:
         Refused: ``hospital.payment_step``.
     """
-    _check_state(payment, PaymentState.PREPARED)
+    _check_state(payment, *NOT_SENT)
     return replace(payment, state=PaymentState.WITHDRAWN, decided_at=now)
+
+
+def cancelling(payment: Payment, cancel_id: CommandId) -> Payment:
+    """The payment once its settlement is to be taken back.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, PaymentState.SETTLED)
+    return replace(payment, state=PaymentState.CANCELLING, cancel_id=cancel_id)
+
+
+def cancelled(payment: Payment, cancellation: SettlementId, *, now: datetime) -> Payment:
+    """The payment once the insurer has taken its settlement back.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, PaymentState.CANCELLING)
+    return replace(
+        payment, state=PaymentState.CANCELLED, cancellation=cancellation, cancelled_at=now
+    )
+
+
+def not_cancelled(payment: Payment) -> Payment:
+    """The payment once the insurer has refused to take its settlement back.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, PaymentState.CANCELLING)
+    return replace(payment, state=PaymentState.SETTLED, cancel_id=None)
+
+
+def _confirmed(payment: Payment, evidence: Evidence, state: PaymentState, now: datetime) -> Payment:
+    _check_state(payment, *NOT_SENT)
+    # The person confirmed one bill; it pays for no other.
+    if evidence.intent_id != payment.intent_id:
+        raise Refused(INTENT_DIFFERS)
+    after = replace(payment, state=state, channel=evidence.channel, sent_at=now)
+    if isinstance(evidence, DocumentEvidence):
+        return after
+    check_scene(evidence, SETTLING_SCENES)
+    return replace(after, terminal_id=evidence.terminal_id, first_frame_at=evidence.first_frame_at)
+
+
+def _may_be_sent(payment: Payment, now: datetime) -> bool:
+    return payment.sent_at is not None and now < payment.sent_at + SEND_WITHIN
 
 
 def _check_state(payment: Payment, *expected: PaymentState) -> None:

@@ -1,23 +1,28 @@
-"""Use cases of payments.
+"""Use cases of payments: the one-scan saga.
 
-**How a payment survives a crash.** The insurer is asked outside of every transaction, and what is
-about to be asked is stored before:
+**How a payment survives a crash.** Insurer and e-wallet are asked outside of every transaction,
+and what is about to be asked is stored before, with the identifier under which it is asked:
 
 1. ``prepare`` asks for a trial (2206), which moves nothing, and stores what the person is shown
    as ``prepared``. The batch is held, so that the bill cannot change under the person's eyes.
-2. ``settle`` stores the sealed evidence as ``sent``, then sends the command (2207).
-3. The answer is stored as ``settled`` or ``refused``; no answer as ``unknown``.
+2. ``settle`` stores the sealed evidence: as ``holding`` with all identifiers of the account's
+   part, when the person lets a part be taken from the agreed account, else as ``sent``.
+3. ``holding``: the wallet holds the money; its yes is stored together with ``sent``.
+4. ``sent``: the insurer settles (2207); its answer is stored as ``settled`` or ``refused``.
+5. ``settled``: the wallet is told to capture. ``refused``: it is told to void.
 
-Power lost before 2 leaves a bill that can be confirmed or replaced. Lost between 2 and 3, or
-``unknown``: only the insurer knows. ``resolve`` asks again with the stored command under the same
-identifier, which the insurer answers as the first time or carries out now; either way there is at
-most one settlement. A repeated command is answered from its stored outcome before any proof is
+Power lost anywhere leaves one of these states, and from each ``model.next_step`` says what is to
+be sent (again) under the same identifier, which both outside parties answer as the first time or
+carry out now. ``resolve_all`` does that until every saga is done or undone. Money is never
+captured before the insurer has settled; when a hold has ended before it was captured, that part
+is open in cash. A repeated command is answered from its stored outcome before any proof is
 looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -28,23 +33,26 @@ from shualian.core.identifiers import (
     EncounterNo,
     InstitutionCode,
     IntentId,
+    SettlementId,
     VisitId,
     new_identifier,
 )
-from shualian.core.money import Fen
+from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
+from shualian.hospital.cashier import store as cash
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
 from shualian.hospital.model import (
     ANSWER_INVALID,
     Certificate,
     CertificateType,
-    FaceEvidence,
+    Evidence,
     PersonalSettlement,
     SettlementAnswer,
+    SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
-    evidence_from_bytes,
+    any_evidence_from_bytes,
     evidence_to_bytes,
     is_final,
 )
@@ -54,24 +62,69 @@ from shualian.hospital.payments import store
 from shualian.hospital.payments.model import (
     BILL_CHANGED,
     CHARGES_NOT_UPLOADED,
+    HOLD_FOR,
+    NOT_SENT,
     NOTHING_TO_SETTLE,
+    PAYMENT_CANCELLED,
+    PAYMENT_CASH_TAKEN,
     PAYMENT_IN_PROGRESS,
+    PAYMENT_LAPSED,
     PAYMENT_NOT_FOUND,
     PAYMENT_WITHDRAWN,
+    SLIP_NOT_FOUND,
     UNDECIDED,
+    UNDER_WAY,
     Payment,
     PaymentState,
+    Step,
+    WalletPart,
+    cancelled,
+    cancelling,
     check_quote,
     check_same_bill,
+    check_wallet_share,
+    hold_refusal,
+    holding,
+    lapsed,
+    moved_on,
+    new_slip_no,
+    next_step,
+    not_cancelled,
+    not_held,
+    parse_slip_no,
     refused,
+    renamed,
+    reserved,
     sent,
     settled,
+    told,
     unknown,
     withdrawn,
 )
 from shualian.hospital.payments.store import StoredPayment
 from shualian.hospital.ports import FieldSealer, InsurerPlatform, ask_insurer, command_insurer
 from shualian.hospital.records.service import Records
+from shualian.hospital.wallet import store as wallet_store
+from shualian.hospital.wallet.model import (
+    WALLET_ANSWER_INVALID,
+    WALLET_NO_AGREEMENT,
+    Agreement,
+    CaptureCommand,
+    Declined,
+    DeclineReason,
+    Done,
+    HoldCommand,
+    News,
+    Outcome,
+    RefundCommand,
+    Silence,
+    Unknown,
+    VoidCommand,
+    WalletPayment,
+    check_agreement,
+    refusal_of,
+)
+from shualian.hospital.wallet.service import Agreements
 
 _EVIDENCE = "hospital.payment.evidence"
 _RESOLVED_MAX = 100
@@ -87,7 +140,7 @@ class _Bill:
 
 
 class Payments:
-    """The settlements of one hospital."""
+    """The payments of one hospital; also who is told the e-wallet's news."""
 
     def __init__(
         self,
@@ -98,13 +151,16 @@ class Payments:
         records: Records,
         insurer: InsurerPlatform,
         sealer: FieldSealer,
+        agreements: Agreements | None = None,
     ) -> None:
+        """Describe it; without ``agreements`` every cash share is open at the cashier."""
         self._institution = institution
         self._database = database
         self._clock = clock
         self._records = records
         self._insurer = insurer
         self._sealer = sealer
+        self._agreements = agreements
 
     def prepare(
         self, *, command_id: CommandId, encounter_no: EncounterNo, acct_used_flag: bool = True
@@ -135,24 +191,57 @@ class Payments:
         check_same_bill(found, encounter_no=encounter_no, acct_used_flag=acct_used_flag)
         return found
 
-    def settle(self, *, command_id: CommandId, evidence: FaceEvidence) -> Payment:
-        """Settle what was prepared, on the person's confirmation (2207).
+    def offer(self, *, command_id: CommandId) -> Agreement:
+        """From which account the cash share could be taken (一脸付), before the person confirms.
 
         Raises:
-            Refused: ``hospital.payment_not_found``, ``payment_withdrawn``,
-                ``scene_not_allowed``, ``intent_differs``; what the insurer refuses, now or the
-                first time; ``hospital.outcome_unknown``, which :meth:`resolve` settles.
+            Refused: ``hospital.payment_not_found``, ``wallet_no_agreement``,
+                ``wallet_over_transaction_limit``, ``wallet_over_day_limit``,
+                ``wallet_unreachable``.
+        """
+        payment = self.get(command_id=command_id)
+        if self._agreements is None:
+            raise Refused(WALLET_NO_AGREEMENT)
+        agreement = self._agreements.of_person(psn_no=payment.psn_no)
+        due = payment.confirmed.amounts.psn_cash_pay
+        return check_agreement(agreement, amount_fen=due, now=self._clock.now())
+
+    def settle(
+        self, *, command_id: CommandId, evidence: Evidence, from_wallet_fen: Fen = ZERO
+    ) -> Payment:
+        """Carry out what was prepared or waits at the window, on the person's confirmation.
+
+        Args:
+            command_id: Of the payment.
+            evidence: That the person confirmed exactly this bill.
+            from_wallet_fen: What the person confirmed, with consent to one-scan payment, to be
+                taken from the agreed account: at most the cash share. Without an agreement
+                nothing is, and the cash share is open at the cashier.
+
+        Raises:
+            Refused: ``hospital.payment_not_found``, ``payment_withdrawn``, ``payment_lapsed``,
+                ``payment_cancelled``, ``scene_not_allowed``, ``intent_differs``,
+                ``wallet_share_invalid``; what the insurer or the wallet refuses, now or the first
+                time: then nothing was settled and nothing is kept;
+                ``hospital.outcome_unknown``, ``wallet_outcome_unknown``, ``wallet_unreachable``,
+                which :meth:`resolve` settles.
         """
         content, context = evidence_to_bytes(evidence), self._context(command_id)
         sealed = self._sealer.seal(content, purpose=_EVIDENCE, context=context)
-        return self._finish(
-            self._database.write(
-                lambda connection: self._claim(connection, command_id, evidence, sealed),
-            )
-        )
+
+        def claim(connection: Connection) -> StoredPayment:
+            stored = self._stored(connection, command_id)
+            if stored.payment.state not in NOT_SENT:
+                return stored
+            after = self._claimed(connection, stored, evidence, from_wallet_fen)
+            after = replace(after, evidence_sealed=sealed)
+            store.change(connection, stored, after)
+            return after
+
+        return self._finish(self._database.write(claim))
 
     def resolve(self, *, command_id: CommandId) -> Payment:
-        """Ask again for the outcome of a payment that was sent; one that was not stays as it is.
+        """Lead a payment that was confirmed to its end; one that was not stays as it is.
 
         Raises:
             Refused: ``hospital.payment_not_found``; else as :meth:`settle`.
@@ -167,6 +256,95 @@ class Payments:
             with suppress(Refused):
                 self.resolve(command_id=command_id)
         return self._undecided()
+
+    def reserve(self, *, command_id: CommandId) -> Payment:
+        """Keep a bill at the window under a slip number, to be paid in cash; moves nothing.
+
+        :meth:`settle` finishes it, on one scan or on a document at the window.
+
+        Raises:
+            Refused: ``hospital.payment_not_found``, ``hospital.payment_step``.
+        """
+
+        def work(connection: Connection) -> Payment:
+            stored = self._stored(connection, command_id)
+            if stored.payment.state is PaymentState.RESERVED:
+                return stored.payment
+            slip_no = new_slip_no()
+            while store.by_slip(connection, self._institution, slip_no) is not None:
+                slip_no = new_slip_no()
+            after = reserved(stored.payment, slip_no, now=self._clock.now())
+            store.change(connection, stored, replace(stored, payment=after))
+            return after
+
+        return self._database.write(work)
+
+    def by_slip(self, *, slip_no: str) -> Payment:
+        """The payment of a slip, as somebody read its number from paper.
+
+        Raises:
+            Refused: ``hospital.slip_not_found``.
+        """
+        read = parse_slip_no(slip_no)
+        stored = self._database.read(
+            lambda connection: store.by_slip(connection, self._institution, read)
+        )
+        if stored is None:
+            raise Refused(SLIP_NOT_FOUND)
+        return stored.payment
+
+    def close_day(self, *, now: datetime) -> Sequence[CommandId]:
+        """Closing time: what waits at the window unpaid is void, nothing was settled; which."""
+
+        def work(connection: Connection) -> Sequence[CommandId]:
+            waiting = store.reserved_before(connection, self._institution, now)
+            for stored in waiting:
+                self._release(connection, stored, lapsed(stored.payment, now=now))
+            return [stored.payment.command_id for stored in waiting]
+
+        return self._database.write(work)
+
+    def cancel(self, *, command_id: CommandId) -> Payment:
+        """Take a settlement back (2208) and give back what was taken from an account for it.
+
+        Its items are open again.
+
+        Raises:
+            Refused: ``hospital.payment_not_found``, ``payment_step``, ``payment_cash_taken``;
+                what the insurer refuses: then it stands;
+                ``hospital.outcome_unknown``, ``wallet_outcome_unknown``, ``wallet_unreachable``,
+                which :meth:`resolve` settles.
+        """
+        cancel_id = CommandId(new_identifier())
+
+        def claim(connection: Connection) -> StoredPayment:
+            stored = self._stored(connection, command_id)
+            if stored.payment.state in {PaymentState.CANCELLING, PaymentState.CANCELLED}:
+                return stored
+            if cash.by_payment(connection, self._institution, command_id) is not None:
+                raise Refused(PAYMENT_CASH_TAKEN)
+            after = replace(stored, payment=cancelling(stored.payment, cancel_id))
+            store.change(connection, stored, after)
+            return after
+
+        return self._advanced(self._database.write(claim)).payment
+
+    def heard(self, news: News) -> None:
+        """Take note of what the wallet says by itself; the resolver acts on it.
+
+        Raises:
+            Refused: ``hospital.wallet_answer_invalid`` when it contradicts what is known.
+        """
+
+        def work(connection: Connection) -> None:
+            is_new = wallet_store.use_notification(
+                connection, self._institution, news.notification_id, now=self._clock.now()
+            )
+            stored = store.by_hold(connection, self._institution, news.status.payment)
+            if is_new and stored is not None:
+                self._change_part(connection, stored, lambda part: told(part, news.status))
+
+        self._database.write(work)
 
     def withdraw(self, *, command_id: CommandId) -> Payment:
         """Withdraw a bill that was not confirmed, so that its items are open again.
@@ -214,7 +392,7 @@ class Payments:
             raise Refused(ENCOUNTER_NOT_FOUND)
         known = store.of_encounter(connection, self._institution, encounter_no)
         # A bill under way may still count against the year's accumulators.
-        if any(stored.payment.state in UNDECIDED for stored in known):
+        if any(stored.payment.state in UNDER_WAY for stored in known):
             raise Refused(PAYMENT_IN_PROGRESS)
         for batch in orders.batches_of(connection, self._institution, encounter_no):
             if batch.state is not BatchState.SETTLED:
@@ -262,40 +440,182 @@ class Payments:
 
     def _withdraw_prepared(self, connection: Connection, encounter_no: EncounterNo) -> None:
         for stored in store.of_encounter(connection, self._institution, encounter_no):
-            if stored.payment.state is PaymentState.PREPARED:
+            if stored.payment.state in NOT_SENT:
                 self._withdraw(connection, stored)
 
     def _withdraw(self, connection: Connection, stored: StoredPayment) -> Payment:
         after = withdrawn(stored.payment, now=self._clock.now())
+        self._release(connection, stored, after)
+        return after
+
+    def _release(self, connection: Connection, stored: StoredPayment, after: Payment) -> None:
         store.change(connection, stored, replace(stored, payment=after))
         orders.release_batch(connection, self._institution, after.chrg_bchno, by=after.command_id)
-        return after
 
-    def _claim(
-        self, connection: Connection, command_id: CommandId, evidence: FaceEvidence, sealed: bytes
+    def _claimed(
+        self,
+        connection: Connection,
+        stored: StoredPayment,
+        evidence: Evidence,
+        from_wallet_fen: Fen,
     ) -> StoredPayment:
-        stored = self._stored(connection, command_id)
-        if stored.payment.state is not PaymentState.PREPARED:
-            return stored
-        payment = sent(stored.payment, evidence, now=self._clock.now())
-        after = replace(stored, payment=payment, evidence_sealed=sealed)
-        store.change(connection, stored, after)
-        return after
+        payment, now = stored.payment, self._clock.now()
+        check_wallet_share(payment, from_wallet_fen=from_wallet_fen)
+        payer_sealed = None
+        if self._agreements is not None and from_wallet_fen:
+            payer_sealed = wallet_store.payer_of(connection, self._institution, payment.psn_no)
+        if payer_sealed is None:
+            return replace(stored, payment=sent(payment, evidence, now=now))
+        part = _new_part(from_wallet_fen, now)
+        after = holding(payment, evidence, part, now=now)
+        return replace(stored, payment=after, payer_sealed=payer_sealed)
 
     def _finish(self, stored: StoredPayment) -> Payment:
-        if stored.payment.state not in UNDECIDED:
-            return _outcome(stored)
+        return _outcome(self._advanced(stored))
+
+    def _advanced(self, stored: StoredPayment) -> StoredPayment:
+        """Do what is left to do; a step that has no outcome is a refusal and is done again."""
+        while (step := next_step(stored.payment, now=self._clock.now())) is not None:
+            before = stored.payment
+            stored = self._take(step, stored)
+            if stored.payment == before:
+                raise Refused(WALLET_ANSWER_INVALID, found=f"{step.value} changed nothing")
+        return stored
+
+    def _take(self, step: Step, stored: StoredPayment) -> StoredPayment:
+        if step is Step.SETTLE:
+            return self._take_settlement(stored)
+        if step is Step.CANCEL:
+            return self._take_cancellation(stored)
+        return self._take_at_wallet(step, stored)
+
+    def _take_settlement(self, stored: StoredPayment) -> StoredPayment:
         command_id = stored.payment.command_id
         try:
             answer = self._send(stored)
         except Refused:
             self._database.write(lambda connection: self._note_unknown(connection, command_id))
             raise
-        return _outcome(
-            self._database.write(
-                lambda connection: self._record_answer(connection, command_id, answer),
+        return self._database.write(
+            lambda connection: self._record_answer(connection, command_id, answer),
+        )
+
+    def _take_cancellation(self, stored: StoredPayment) -> StoredPayment:
+        payment = stored.payment
+        if payment.cancel_id is None or payment.settled is None or payment.settled.setl_id is None:
+            raise Refused(PAYMENT_NOT_FOUND)
+        command = SettlementCancellation(
+            command_id=payment.cancel_id,
+            fixmedins_code=self._institution,
+            psn_no=payment.psn_no,
+            mdtrt_id=payment.mdtrt_id,
+            setl_id=payment.settled.setl_id,
+        )
+        answer: SettlementId | None = None
+        refusal: Refused | None = None
+        try:
+            answer = command_insurer(self._insurer.cancel_settlement, command)
+        except Refused as raised:
+            if not is_final(raised):
+                raise
+            refusal = raised
+        after = self._database.write(
+            lambda connection: self._record_cancellation(connection, payment, answer)
+        )
+        if refusal is not None:
+            raise refusal
+        return after
+
+    def _record_cancellation(
+        self, connection: Connection, asked: Payment, answer: SettlementId | None
+    ) -> StoredPayment:
+        stored = self._stored(connection, asked.command_id)
+        payment = stored.payment
+        # Somebody else asked for the same cancellation meanwhile and got an answer.
+        if payment.state is not PaymentState.CANCELLING or payment.cancel_id != asked.cancel_id:
+            return stored
+        if answer is None:
+            after = replace(stored, payment=not_cancelled(payment))
+            store.change(connection, stored, after)
+            return after
+        after = replace(stored, payment=cancelled(payment, answer, now=self._clock.now()))
+        store.change(connection, stored, after)
+        orders.reopen_batch(
+            connection, self._institution, payment.chrg_bchno, by=payment.command_id
+        )
+        return after
+
+    def _take_at_wallet(self, step: Step, stored: StoredPayment) -> StoredPayment:
+        outcome = self._ask_wallet(step, stored)
+        if isinstance(outcome, Done):
+            status = outcome.status
+            return self._record_part(stored, lambda part: told(part, status))
+        if isinstance(outcome, Unknown):
+            raise refusal_of(outcome)
+        return self._declined(step, stored, outcome)
+
+    def _ask_wallet(self, step: Step, stored: StoredPayment) -> Outcome:
+        part = _part_of(stored)
+        payment, hold = part.held.command_id, part.held
+        if self._agreements is None or stored.payer_sealed is None:
+            return Unknown(payment, Silence.NOT_SENT)
+        wallet = self._agreements.wallet
+        if step is Step.HOLD:
+            payer = self._agreements.payer(stored.payer_sealed, stored.payment.psn_no)
+            return wallet.hold(HoldCommand(payment, payer, hold.amount_fen, hold.expires_at))
+        if step is Step.CAPTURE:
+            amount = stored.payment.capture_fen
+            return wallet.capture(CaptureCommand(part.capture_id, payment, amount))
+        if step is Step.REFUND:
+            return wallet.refund(RefundCommand(part.refund_id, payment, hold.refundable_fen))
+        return wallet.void(VoidCommand(part.void_id, payment))
+
+    def _declined(self, step: Step, stored: StoredPayment, outcome: Declined) -> StoredPayment:
+        """Learn why the wallet does not do it; what could be done later gets a new identifier."""
+        if step is Step.HOLD and outcome.reason is not DeclineReason.COMMAND_DIFFERS:
+            return self._record_part(stored, lambda part: not_held(part, outcome.reason))
+        held = _part_of(stored).held
+        if self._agreements is None:
+            raise refusal_of(outcome)
+        status = self._agreements.wallet.query(held.command_id).payment
+        if status is None:
+            raise Refused(WALLET_ANSWER_INVALID, found=outcome.reason.value)
+        after = self._record_part(stored, lambda part: told(part, status))
+        if _part_of(after).held.state is held.state:
+            new_id = CommandId(new_identifier())
+            self._record_part(after, lambda part: renamed(part, step, new_id))
+            raise refusal_of(outcome)
+        return after
+
+    def _record_part(
+        self, stored: StoredPayment, change: Callable[[WalletPart], WalletPart]
+    ) -> StoredPayment:
+        command_id = stored.payment.command_id
+        return self._database.write(
+            lambda connection: self._change_part(
+                connection, self._stored(connection, command_id), change
             )
         )
+
+    def _change_part(
+        self,
+        connection: Connection,
+        stored: StoredPayment,
+        change: Callable[[WalletPart], WalletPart],
+    ) -> StoredPayment:
+        part = change(_part_of(stored))
+        payment = moved_on(stored.payment, part, now=self._clock.now())
+        if payment == stored.payment:
+            return stored
+        after = replace(stored, payment=payment)
+        ended = payment.state is PaymentState.REFUSED is not stored.payment.state
+        if ended:
+            after = replace(after, refused=hold_refusal(part))
+            orders.release_batch(
+                connection, self._institution, payment.chrg_bchno, by=payment.command_id
+            )
+        store.change(connection, stored, after)
+        return after
 
     def _send(self, stored: StoredPayment) -> SettlementAnswer | Refused:
         command = self._command(stored)
@@ -331,7 +651,7 @@ class Payments:
                 acct_used_flag=payment.acct_used_flag,
             ),
             confirmed=payment.confirmed.amounts,
-            evidence=evidence_from_bytes(evidence),
+            evidence=any_evidence_from_bytes(evidence),
         )
 
     def _request(
@@ -366,7 +686,8 @@ class Payments:
         stored = self._stored(connection, command_id)
         if isinstance(answer, Refused):
             return self._record_refusal(connection, stored, answer)
-        if stored.payment.state is PaymentState.SETTLED:
+        # Somebody else asked for the same command meanwhile and got an answer.
+        if stored.payment.state not in {*UNDECIDED, PaymentState.REFUSED}:
             return stored
         payment = settled(stored.payment, answer, now=self._clock.now())
         after = replace(stored, payment=payment, refused=None)
@@ -398,9 +719,7 @@ class Payments:
 
     def _undecided(self) -> Sequence[CommandId]:
         return self._database.read(
-            lambda connection: store.commands_in_states(
-                connection, self._institution, UNDECIDED, _RESOLVED_MAX
-            )
+            lambda connection: store.open_sagas(connection, self._institution, _RESOLVED_MAX)
         )
 
     def _stored(self, connection: Connection, command_id: CommandId) -> StoredPayment:
@@ -413,9 +732,28 @@ class Payments:
         return f"{self._institution}/{command_id}".encode()
 
 
+def _new_part(amount_fen: Fen, now: datetime) -> WalletPart:
+    hold_id, *others = [CommandId(new_identifier()) for _ in range(4)]
+    held = WalletPayment(hold_id, None, amount_fen, now, now + HOLD_FOR)
+    return WalletPart(held, *others)
+
+
+def _part_of(stored: StoredPayment) -> WalletPart:
+    if stored.payment.wallet is None:
+        raise Refused(PAYMENT_NOT_FOUND)
+    return stored.payment.wallet
+
+
+_ENDED = {
+    PaymentState.WITHDRAWN: PAYMENT_WITHDRAWN,
+    PaymentState.LAPSED: PAYMENT_LAPSED,
+    PaymentState.CANCELLED: PAYMENT_CANCELLED,
+}
+
+
 def _outcome(stored: StoredPayment) -> Payment:
     if stored.refused is not None:
         raise stored.refused
-    if stored.payment.state is PaymentState.WITHDRAWN:
-        raise Refused(PAYMENT_WITHDRAWN)
+    if stored.payment.state in _ENDED:
+        raise Refused(_ENDED[stored.payment.state])
     return stored.payment

@@ -1,8 +1,9 @@
 """Tables of payments: the command, what the person was shown, what the insurer settled."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -49,7 +50,17 @@ from shualian.hospital.model import (
     refusal_from_text,
     refusal_to_text,
 )
-from shualian.hospital.payments.model import Payment, PaymentState
+from shualian.hospital.payments.model import (
+    NOT_SETTLED,
+    OPEN_AT_WALLET,
+    UNDER_WAY,
+    Payment,
+    PaymentState,
+    SlipNo,
+    WalletPart,
+)
+from shualian.hospital.wallet.model import DeclineReason, WalletPayment
+from shualian.hospital.wallet.model import PaymentState as WalletState
 
 metadata = MetaData()
 
@@ -99,10 +110,42 @@ payments = Table(
     Column("unknown_since", UtcTime),
     Column("decided_at", UtcTime),
     Column("refusal", Text),
+    Column("slip_no", String(10)),
+    Column("reserved_at", UtcTime),
+    Column("cancel_id", _IDENTIFIER),
+    Column("cancelled_at", UtcTime),
+    Column("cancellation", _IDENTIFIER),
     UniqueConstraint("institution", "intent_id", name="uq_payment_intent"),
+    UniqueConstraint("institution", "slip_no", name="uq_payment_slip"),
     Index("ix_payment_encounter", "institution", "encounter_no"),
     Index("ix_payment_state", "institution", "state"),
 )
+
+wallet_parts = Table(
+    "payment_wallet",
+    metadata,
+    Column("institution", _IDENTIFIER, primary_key=True),
+    Column("command_id", _IDENTIFIER, primary_key=True),
+    Column("hold_id", _IDENTIFIER, nullable=False),
+    Column("capture_id", _IDENTIFIER, nullable=False),
+    Column("void_id", _IDENTIFIER, nullable=False),
+    Column("refund_id", _IDENTIFIER, nullable=False),
+    Column("payer_sealed", LargeBinary, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("requested_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("captured_fen", BigInteger, nullable=False),
+    Column("refunded_fen", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("declined", String(30)),
+    UniqueConstraint("institution", "hold_id", name="uq_payment_wallet_hold"),
+    Index("ix_payment_wallet_state", "institution", "state"),
+    ForeignKeyConstraint(
+        ["institution", "command_id"], [payments.c.institution, payments.c.command_id]
+    ),
+)
+"""What of a payment comes from an e-payment account; a row before the wallet is asked."""
 
 answers = Table(
     "payment_answer",
@@ -152,11 +195,13 @@ class StoredPayment:
         payment: The payment.
         evidence_sealed: With what the person confirmed it, encrypted; none before it was sent.
         refused: What refused it, if anything did.
+        payer_sealed: The account that gives a part, encrypted; none where nothing comes from one.
     """
 
     payment: Payment
     evidence_sealed: bytes | None = None
     refused: Refused | None = None
+    payer_sealed: bytes | None = None
 
 
 def add(connection: Connection, payment: Payment) -> None:
@@ -179,6 +224,8 @@ def change(connection: Connection, before: StoredPayment, after: StoredPayment) 
     )
     if before.payment.settled is None and payment.settled is not None:
         _add_answer(connection, payment, Stage.SETTLED, payment.settled)
+    if before.payment.wallet != payment.wallet and payment.wallet is not None:
+        _put_part(connection, after, payment.wallet, is_new=before.payment.wallet is None)
 
 
 def by_command(
@@ -196,23 +243,59 @@ def of_encounter(
     return _stored(connection, institution, payments.c.encounter_no == encounter_no)
 
 
-def commands_in_states(
-    connection: Connection,
-    institution: InstitutionCode,
-    states: frozenset[PaymentState],
-    limit: int,
+def by_slip(
+    connection: Connection, institution: InstitutionCode, slip_no: SlipNo
+) -> StoredPayment | None:
+    """The payment that waits or waited under a slip number."""
+    found = _stored(connection, institution, payments.c.slip_no == slip_no)
+    return found[0] if found else None
+
+
+def by_hold(
+    connection: Connection, institution: InstitutionCode, hold_id: CommandId
+) -> StoredPayment | None:
+    """The payment whose account part the wallet knows by this identifier."""
+    query = select(wallet_parts.c.command_id).filter_by(institution=institution, hold_id=hold_id)
+    command_id = connection.scalars(query).one_or_none()
+    return None if command_id is None else by_command(connection, institution, command_id)
+
+
+def reserved_before(
+    connection: Connection, institution: InstitutionCode, moment: datetime
+) -> Sequence[StoredPayment]:
+    """What waits at the window since ``moment`` or longer."""
+    waits = payments.c.state == PaymentState.RESERVED.value
+    return _stored(connection, institution, waits & (payments.c.reserved_at <= moment))
+
+
+def open_sagas(
+    connection: Connection, institution: InstitutionCode, limit: int
 ) -> Sequence[CommandId]:
-    """The oldest ``limit`` payments that stand in one of ``states``."""
+    """The oldest ``limit`` payments in which something is left to do."""
+    part = wallet_parts.c
+    state = payments.c.state
+    kept = (part.state == WalletState.CAPTURED.value) & state.in_(_values(NOT_SETTLED))
     query = (
         select(payments.c.command_id)
+        .select_from(
+            payments.outerjoin(
+                wallet_parts,
+                (part.institution == payments.c.institution)
+                & (part.command_id == payments.c.command_id),
+            )
+        )
         .where(
             payments.c.institution == institution,
-            payments.c.state.in_([state.value for state in states]),
+            state.in_(_values(UNDER_WAY)) | part.state.in_(_values(OPEN_AT_WALLET)) | kept,
         )
         .order_by(payments.c.prepared_at, payments.c.command_id)
         .limit(limit)
     )
     return [CommandId(command_id) for command_id in connection.scalars(query)]
+
+
+def _values(states: Iterable[StrEnum]) -> list[str]:
+    return [state.value for state in states]
 
 
 def _stored(
@@ -229,6 +312,7 @@ def _stored(
 def _stored_payment(connection: Connection, row: Row[Any]) -> StoredPayment:
     institution, command_id = InstitutionCode(row.institution), CommandId(row.command_id)
     answered = _answers(connection, institution, command_id)
+    part = _part_row(connection, institution, command_id)
     payment = Payment(
         command_id=command_id,
         institution=institution,
@@ -248,9 +332,69 @@ def _stored_payment(connection: Connection, row: Row[Any]) -> StoredPayment:
         unknown_since=row.unknown_since,
         decided_at=row.decided_at,
         settled=answered.get(Stage.SETTLED),
+        wallet=None if part is None else _part(part),
+        slip_no=None if row.slip_no is None else SlipNo(row.slip_no),
+        reserved_at=row.reserved_at,
+        cancel_id=None if row.cancel_id is None else CommandId(row.cancel_id),
+        cancelled_at=row.cancelled_at,
+        cancellation=None if row.cancellation is None else SettlementId(row.cancellation),
     )
     refused = None if row.refusal is None else refusal_from_text(row.refusal)
-    return StoredPayment(payment, row.evidence_sealed, refused)
+    payer_sealed = None if part is None else part.payer_sealed
+    return StoredPayment(payment, row.evidence_sealed, refused, payer_sealed)
+
+
+def _part_row(
+    connection: Connection, institution: InstitutionCode, command_id: CommandId
+) -> Row[Any] | None:
+    key = {"institution": institution, "command_id": command_id}
+    return connection.execute(select(wallet_parts).filter_by(**key)).one_or_none()
+
+
+def _part(row: Row[Any]) -> WalletPart:
+    return WalletPart(
+        held=WalletPayment(
+            command_id=CommandId(row.hold_id),
+            payer=None,
+            amount_fen=Fen(row.amount_fen),
+            requested_at=row.requested_at,
+            expires_at=row.expires_at,
+            state=WalletState(row.state),
+            captured_fen=Fen(row.captured_fen),
+            refunded_fen=Fen(row.refunded_fen),
+            version=row.version,
+            declined=None if row.declined is None else DeclineReason(row.declined),
+        ),
+        capture_id=CommandId(row.capture_id),
+        void_id=CommandId(row.void_id),
+        refund_id=CommandId(row.refund_id),
+    )
+
+
+def _put_part(
+    connection: Connection, stored: StoredPayment, part: WalletPart, *, is_new: bool
+) -> None:
+    held = part.held
+    key = {"institution": stored.payment.institution, "command_id": stored.payment.command_id}
+    values = {
+        "hold_id": held.command_id,
+        "capture_id": part.capture_id,
+        "void_id": part.void_id,
+        "refund_id": part.refund_id,
+        "payer_sealed": stored.payer_sealed,
+        "amount_fen": held.amount_fen,
+        "requested_at": held.requested_at,
+        "expires_at": held.expires_at,
+        "state": held.state.value,
+        "captured_fen": held.captured_fen,
+        "refunded_fen": held.refunded_fen,
+        "version": held.version,
+        "declined": None if held.declined is None else held.declined.value,
+    }
+    if is_new:
+        connection.execute(insert(wallet_parts).values(key | values))
+    else:
+        connection.execute(update(wallet_parts).filter_by(**key).values(values))
 
 
 def _row(payment: Payment) -> dict[str, Any]:
@@ -271,6 +415,11 @@ def _row(payment: Payment) -> dict[str, Any]:
         "sent_at": payment.sent_at,
         "unknown_since": payment.unknown_since,
         "decided_at": payment.decided_at,
+        "slip_no": payment.slip_no,
+        "reserved_at": payment.reserved_at,
+        "cancel_id": payment.cancel_id,
+        "cancelled_at": payment.cancelled_at,
+        "cancellation": payment.cancellation,
     }
 
 

@@ -453,7 +453,7 @@ class WalletPayment:
 
     Attributes:
         command_id: Of the hold.
-        payer: Whose money.
+        payer: Whose money; none where the reference is kept sealed beside it.
         amount_fen: What is to be held.
         requested_at: UTC.
         expires_at: Of the hold, UTC; the wallet may say an earlier time.
@@ -465,7 +465,7 @@ class WalletPayment:
     """
 
     command_id: CommandId
-    payer: PayerRef = field(repr=False)
+    payer: PayerRef | None = field(repr=False)
     amount_fen: Fen
     requested_at: datetime
     expires_at: datetime

@@ -1,11 +1,21 @@
-"""Table of the notifications that were heard, each of which counts once."""
+"""Tables of the notifications that were heard, each of which counts once, and of payers."""
 
 from datetime import datetime
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, delete, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+)
 
 from shualian.core.database import UtcTime
-from shualian.core.identifiers import InstitutionCode
+from shualian.core.identifiers import InstitutionCode, PersonNo
 from shualian.hospital.wallet.model import NotificationId
 
 metadata = MetaData()
@@ -17,6 +27,49 @@ notifications = Table(
     Column("notification_id", String(64), primary_key=True),
     Column("heard_at", UtcTime, nullable=False, index=True),
 )
+
+payers = Table(
+    "wallet_payer",
+    metadata,
+    Column("institution", String(30), primary_key=True),
+    Column("psn_no", String(30), primary_key=True),
+    Column("payer_sealed", LargeBinary, nullable=False),
+    Column("consented_at", UtcTime, nullable=False),
+)
+"""Who agreed to one-scan payment at this hospital, and from which account."""
+
+
+def put_payer(
+    connection: Connection,
+    institution: InstitutionCode,
+    psn_no: PersonNo,
+    payer_sealed: bytes,
+    *,
+    consented_at: datetime,
+) -> None:
+    """Keep a person's account; it takes the place of an earlier one."""
+    remove_payer(connection, institution, psn_no)
+    connection.execute(
+        insert(payers).values(
+            institution=institution,
+            psn_no=psn_no,
+            payer_sealed=payer_sealed,
+            consented_at=consented_at,
+        )
+    )
+
+
+def remove_payer(connection: Connection, institution: InstitutionCode, psn_no: PersonNo) -> None:
+    """Forget a person's account."""
+    connection.execute(delete(payers).filter_by(institution=institution, psn_no=psn_no))
+
+
+def payer_of(
+    connection: Connection, institution: InstitutionCode, psn_no: PersonNo
+) -> bytes | None:
+    """A person's account, sealed; none without consent."""
+    query = select(payers.c.payer_sealed).filter_by(institution=institution, psn_no=psn_no)
+    return connection.scalars(query).one_or_none()
 
 
 def use_notification(

@@ -338,6 +338,10 @@ class Settlements:
 
         return _given(self._commanded(key, psn_no, now, sell))
 
+    def cancelled_by(self, setl_id: SettlementId) -> SettlementId | None:
+        """The cancellation that undid a settlement; none when it stands."""
+        return self._database.read(lambda connection: store.cancellation_of(connection, setl_id))
+
     def cancel_settlement(
         self,
         *,
