@@ -458,6 +458,7 @@ def test_a_doctor_neither_sees_nor_decides_about_terminals(
     assert staff.post("/terminals/places", json=PLACE).json()["code"] == "staff.role_missing"
 
 
+_RECEIVING = {Role.CLERK, Role.DOCTOR, Role.NURSE, Role.TECHNICIAN, Role.ADMINISTRATOR}
 _WINDOW = {Role.CLERK, Role.ADMINISTRATOR, Role.OPERATOR, Role.SUPERVISOR}
 _GOVERNING = {Role.ADMINISTRATOR, Role.SUPERVISOR}
 _ADMITTED: dict[str, set[Role]] = {
@@ -469,6 +470,8 @@ _ADMITTED: dict[str, set[Role]] = {
     "/family": _WINDOW,
     "/accesses": _WINDOW,
     "/emergencies": {Role.DOCTOR, Role.NURSE, Role.SUPERVISOR},
+    "/expectations": _RECEIVING,
+    "/calls": _RECEIVING,
     "/channels": {Role.SUPERVISOR},
     "/assessments": {Role.SUPERVISOR},
 }

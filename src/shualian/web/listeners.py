@@ -25,6 +25,7 @@ from shualian.terminals import api as terminals_api
 from shualian.terminals.model import Actor, InstitutionStaff, InsurerStaff
 from shualian.verification import api as verification_api
 from shualian.verification.emergency import api as emergency_api
+from shualian.verification.expectations import api as expectations_api
 from shualian.verification.failures import api as failures_api
 from shualian.web.application import StandIn, build_listener
 from shualian.web.problems import MEDIA_TYPE, problem
@@ -53,6 +54,7 @@ _DECIDING = frozenset((Role.ADMINISTRATOR, Role.SUPERVISOR))
 _LOOKING = _DECIDING | {Role.TECHNICIAN, Role.OPERATOR}
 _AT_THE_WINDOW = _DECIDING | {Role.CLERK, Role.OPERATOR}
 _TREATING = frozenset((Role.DOCTOR, Role.NURSE, Role.SUPERVISOR))
+_RECEIVING = frozenset((Role.CLERK, Role.DOCTOR, Role.NURSE, Role.TECHNICIAN, Role.ADMINISTRATOR))
 _SUPERVISING = frozenset((Role.SUPERVISOR,))
 
 
@@ -221,6 +223,7 @@ def _windows(insurer: InsurerSide, caller: Callable[[Request], Caller]) -> Seque
     insured, clock = insurer.insured, insurer.clock
     window = actor_of(caller, deciding=_AT_THE_WINDOW, looking=_AT_THE_WINDOW)
     treating = actor_of(caller, deciding=_TREATING, looking=_TREATING)
+    receiving = actor_of(caller, deciding=_RECEIVING, looking=_RECEIVING)
     supervising = actor_of(caller, deciding=_SUPERVISING, looking=_SUPERVISING)
     people = insured.persons
     return (
@@ -229,6 +232,7 @@ def _windows(insurer: InsurerSide, caller: Callable[[Request], Caller]) -> Seque
         vouchers_api.staff_routes(insured.vouchers, insured.pins, people, window, clock=clock),
         family_api.staff_routes(insured.family_window, window, clock=clock),
         emergency_api.staff_routes(insurer.emergency, treating),
+        expectations_api.staff_routes(insured.expectations, receiving),
         channels_api.staff_routes(insured.channels, supervising),
         accesses_api.staff_routes(insurer.accesses, people, window, clock=clock),
         assessment_api.staff_routes(insurer.assessments, supervising),
