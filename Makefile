@@ -6,13 +6,21 @@ SHARE := $(VENV)/share/shualian
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: demo test check format setup weights samples lock clean
+.PHONY: demo test test-eyes test-rest check format setup weights samples lock clean
 
 demo: setup weights samples
 	$(BIN)/shualian demo
 
+# Two processes side by side, each with its own PostgreSQL; each looks at its own log last.
+EYES := tests/cli tests/face tests/gallery tests/gateway tests/sandbox tests/web
 test: check weights samples
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory --output-sync --jobs 2 test-eyes test-rest
+
+test-eyes:
+	$(BIN)/python -m pytest $(EYES) tests/test_log_of_the_suite.py
+
+test-rest:
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(EYES))
 
 check: setup
 	$(BIN)/ruff check .
