@@ -1,6 +1,7 @@
 """Face proofs: issued when the person confirms, then redeemed or checked."""
 
 from dataclasses import replace
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -160,15 +161,19 @@ class Proofs:
 
         def work(connection: Connection) -> Redemption:
             own_locks(connection)
-            found = store.open_proofs(
+            look = partial(
+                store.open_proofs,
                 connection,
                 subject=expected_subject,
                 institution=expected_institution,
                 scene=expected_scene,
                 now=self._clock.now(),
             )
+            for stored in look():
+                store.lock_proof(connection, stored.auth_digest)
+            # Looked at again: what another request has just used is open no more.
             return self._redeem_checked(
-                connection, the_open_one(found), use=use, amount_fen=amount_fen, repeatable=False
+                connection, the_open_one(look()), use=use, amount_fen=amount_fen, repeatable=False
             )
 
         return self._database.write(work)
