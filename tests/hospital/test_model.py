@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hospital.world import START, World, classed, split_bill
-from shualian.core.identifiers import ChargeItemNo
+from shualian.core.id_number import IdNumber
+from shualian.core.identifiers import ChargeItemNo, IntentId, StaffId
 from shualian.core.money import Fen
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 from shualian.hospital import model
@@ -14,8 +15,13 @@ from shualian.hospital.cashier import model as cashier
 from shualian.hospital.encounters import model as encounters
 from shualian.hospital.model import (
     Amounts,
+    CardEvidence,
+    CodeEvidence,
+    DocumentEvidence,
+    Evidence,
     FeeDetail,
     age_band,
+    any_evidence_from_bytes,
     broken_identities,
     check_adds_up,
     evidence_from_bytes,
@@ -95,6 +101,21 @@ def test_sealed_evidence_comes_back_whole_and_is_never_printed(world: World) -> 
     evidence = world.scan()
     assert evidence_from_bytes(evidence_to_bytes(evidence)) == evidence
     assert evidence.auth_no not in repr(evidence)
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        CodeEvidence("token-of-thirty-seconds", IntentId("INTENT")),
+        CardEvidence("card-7788", "135790", IntentId("INTENT")),
+        DocumentEvidence(IdNumber("11010119900307793X"), StaffId("CLERK"), IntentId("INTENT")),
+    ],
+    ids=lambda evidence: evidence.channel.value,
+)
+def test_every_kind_of_evidence_comes_back_whole_and_is_never_printed(evidence: Evidence) -> None:
+    assert any_evidence_from_bytes(evidence_to_bytes(evidence)) == evidence
+    for secret in ("token-of", "card-7788", "135790", "0307793"):
+        assert secret not in repr(evidence)
 
 
 @pytest.mark.parametrize(

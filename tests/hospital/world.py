@@ -296,7 +296,7 @@ class Proofs:
     def prove(self, evidence: Evidence, person: InsuredPerson, *, use: str) -> None:
         if isinstance(evidence, FaceEvidence):
             self.redeem(evidence, subject=person.psn_no, use=use)
-        elif evidence.id_number != person.certno:
+        elif isinstance(evidence, DocumentEvidence) and evidence.id_number != person.certno:
             raise Refused(PROOF_OTHER_SUBJECT)
 
 

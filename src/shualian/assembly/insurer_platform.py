@@ -12,7 +12,13 @@ from shualian.insurer.benefits.model import WHOLE, LineSplit, Settlement
 from shualian.insurer.benefits.wording import render_trace
 from shualian.insurer.persons.model import InsuranceStatus
 from shualian.insurer.settlement import model as at_insurer
-from shualian.insurer.settlement.evidence.model import DocumentEvidence, FaceEvidence
+from shualian.insurer.settlement.evidence.model import (
+    CardEvidence,
+    CodeEvidence,
+    DocumentEvidence,
+    Evidence,
+    FaceEvidence,
+)
 from shualian.insurer.settlement.model import ALREADY_CANCELLED
 from shualian.verification.model import PROOF_OTHER_SUBJECT
 
@@ -144,12 +150,16 @@ def _face(evidence: at_hospital.FaceEvidence, subject: PersonNo) -> FaceEvidence
     )
 
 
-def _evidence(evidence: at_hospital.Evidence, subject: PersonNo) -> FaceEvidence | DocumentEvidence:
-    if isinstance(evidence, at_hospital.DocumentEvidence):
-        return DocumentEvidence(
-            id_number=evidence.id_number, seen_by=evidence.seen_by, intent_id=evidence.intent_id
-        )
-    return _face(evidence, subject)
+def _evidence(evidence: at_hospital.Evidence, subject: PersonNo) -> Evidence:
+    match evidence:
+        case at_hospital.FaceEvidence():
+            return _face(evidence, subject)
+        case at_hospital.CodeEvidence(token, intent_id):
+            return CodeEvidence(token, intent_id)
+        case at_hospital.CardEvidence(card_no, pin, intent_id):
+            return CardEvidence(card_no, pin, intent_id)
+        case at_hospital.DocumentEvidence(id_number, seen_by, intent_id):
+            return DocumentEvidence(id_number=id_number, seen_by=seen_by, intent_id=intent_id)
 
 
 def _charge_item(detail: at_hospital.FeeDetail, chrg_bchno: str) -> at_insurer.ChargeItem:

@@ -44,6 +44,8 @@ class Channel(StrEnum):
     """By what a person showed who they are; every visit and payment records it."""
 
     FACE = "face"
+    CODE = "code"
+    CARD = "card"
     DOCUMENT = "document"
 
 
@@ -97,8 +99,61 @@ class DocumentEvidence:
         return Channel.DOCUMENT
 
 
-Evidence: TypeAlias = FaceEvidence | DocumentEvidence
-"""What a settlement may rest on."""
+@dataclass(frozen=True, slots=True)
+class CodeEvidence:
+    """The code of the person's own e-voucher, as it was scanned.
+
+    Attributes:
+        token: Single use, of some seconds; sealed at rest, never printed.
+        intent_id: What the person confirmed.
+    """
+
+    token: str = field(repr=False)
+    intent_id: IntentId
+
+    @property
+    def channel(self) -> Channel:
+        """By what the person showed who they are."""
+        return Channel.CODE
+
+
+@dataclass(frozen=True, slots=True)
+class CardEvidence:
+    """The person's card, read at a window, with the PIN that the person typed.
+
+    Attributes:
+        card_no: As the reader gave it; sealed at rest, never printed.
+        pin: Six digits; sealed until the outcome is known, never printed.
+        intent_id: What the person confirmed.
+    """
+
+    card_no: str = field(repr=False)
+    pin: str = field(repr=False)
+    intent_id: IntentId
+
+    @property
+    def channel(self) -> Channel:
+        """By what the person showed who they are."""
+        return Channel.CARD
+
+
+Evidence: TypeAlias = FaceEvidence | CodeEvidence | CardEvidence | DocumentEvidence
+"""What a settlement may rest on; a typed number is not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtTerminal:
+    """The enrolled terminal whose signed request is answered.
+
+    Attributes:
+        terminal_id: Which.
+        institution: Whose.
+        place: As people call its place, such as ``一层大厅 1 号机``.
+    """
+
+    terminal_id: TerminalId
+    institution: InstitutionCode
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -627,25 +682,33 @@ def refusal_from_text(text: str) -> Refused:
 
 def evidence_to_bytes(evidence: Evidence) -> bytes:
     """Evidence as it is sealed at rest."""
-    if isinstance(evidence, DocumentEvidence):
-        return json.dumps(
-            {
-                "channel": evidence.channel.value,
+    return json.dumps({"channel": evidence.channel.value, **_fields_of(evidence)}).encode()
+
+
+def _fields_of(evidence: Evidence) -> Mapping[str, str]:
+    match evidence:
+        case FaceEvidence():
+            return {
+                "auth_no": evidence.auth_no,
+                "intent_id": evidence.intent_id,
+                "scene": evidence.scene.value,
+                "terminal_id": evidence.terminal_id,
+                "first_frame_at": evidence.first_frame_at.isoformat(),
+            }
+        case CodeEvidence():
+            return {"token": evidence.token, "intent_id": evidence.intent_id}
+        case CardEvidence():
+            return {
+                "card_no": evidence.card_no,
+                "pin": evidence.pin,
+                "intent_id": evidence.intent_id,
+            }
+        case DocumentEvidence():
+            return {
                 "id_number": evidence.id_number.value,
                 "seen_by": evidence.seen_by,
                 "intent_id": evidence.intent_id,
             }
-        ).encode()
-    return json.dumps(
-        {
-            "channel": evidence.channel.value,
-            "auth_no": evidence.auth_no,
-            "intent_id": evidence.intent_id,
-            "scene": evidence.scene.value,
-            "terminal_id": evidence.terminal_id,
-            "first_frame_at": evidence.first_frame_at.isoformat(),
-        }
-    ).encode()
 
 
 def evidence_from_bytes(content: bytes) -> FaceEvidence:
@@ -656,13 +719,17 @@ def evidence_from_bytes(content: bytes) -> FaceEvidence:
 def any_evidence_from_bytes(content: bytes) -> Evidence:
     """What :func:`evidence_to_bytes` wrote."""
     stored = json.loads(content)
-    if Channel(stored["channel"]) is Channel.FACE:
-        return _face_from(stored)
-    return DocumentEvidence(
-        id_number=IdNumber(stored["id_number"]),
-        seen_by=StaffId(stored["seen_by"]),
-        intent_id=IntentId(stored["intent_id"]),
-    )
+    intent_id = IntentId(stored["intent_id"])
+    match Channel(stored["channel"]):
+        case Channel.FACE:
+            return _face_from(stored)
+        case Channel.CODE:
+            return CodeEvidence(stored["token"], intent_id)
+        case Channel.CARD:
+            return CardEvidence(stored["card_no"], stored["pin"], intent_id)
+        case Channel.DOCUMENT:
+            number, seen_by = IdNumber(stored["id_number"]), StaffId(stored["seen_by"])
+            return DocumentEvidence(id_number=number, seen_by=seen_by, intent_id=intent_id)
 
 
 def _face_from(stored: Mapping[str, Any]) -> FaceEvidence:

@@ -36,8 +36,8 @@ from shualian.hospital.model import (
     INTENT_DIFFERS,
     Amounts,
     Channel,
-    DocumentEvidence,
     Evidence,
+    FaceEvidence,
     SettlementAnswer,
     check_adds_up,
     check_scene,
@@ -624,7 +624,7 @@ def _confirmed(payment: Payment, evidence: Evidence, state: PaymentState, now: d
     if evidence.intent_id != payment.intent_id:
         raise Refused(INTENT_DIFFERS)
     after = replace(payment, state=state, channel=evidence.channel, sent_at=now)
-    if isinstance(evidence, DocumentEvidence):
+    if not isinstance(evidence, FaceEvidence):
         return after
     check_scene(evidence, SETTLING_SCENES)
     return replace(after, terminal_id=evidence.terminal_id, first_frame_at=evidence.first_frame_at)
