@@ -7,7 +7,7 @@ from shualian.core.clock import Clock
 from shualian.core.database import Database, open_database
 from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode, Side
-from shualian.core.settings import Settings
+from shualian.core.settings import HospitalSettings, Settings
 from shualian.hospital.cashier.service import Cashier
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.orders.model import PriceList
@@ -22,9 +22,14 @@ from shualian.trust.sealing import Sealer
 
 @dataclass(frozen=True, slots=True)
 class HospitalSide:
-    """One hospital, over its own database; it holds no template."""
+    """One hospital, over its own database; it holds no template.
+
+    Its ``origin`` is that of its terminals' listener.
+    """
 
     institution: InstitutionCode
+    name: str
+    origin: str
     database: Database
     records: Records
     encounters: Encounters
@@ -42,8 +47,7 @@ class HospitalSide:
 def open_hospital_side(
     settings: Settings,
     *,
-    institution: InstitutionCode,
-    institution_name: str,
+    hospital: HospitalSettings,
     prices: PriceList,
     insurer: InsurerPlatform,
     proofs: FaceProofs,
@@ -55,12 +59,13 @@ def open_hospital_side(
     Raises:
         Refused: When keys or the database are not as they must be.
     """
+    institution, folder = InstitutionCode(hospital.code), hospital.folder(settings.data_dir)
     database = open_database(
-        settings.hospital_database_url or sqlite_url(settings.data_dir / "hospital.sqlite"),
+        hospital.database_url or sqlite_url(folder / "hospital.sqlite"),
         side=Side.HOSPITAL,
         mode=mode,
     )
-    keys = keys_in(settings.data_dir / "hospital-keys", mode)
+    keys = keys_in(folder / "hospital-keys", mode)
     sealer = Sealer(keys)
     records = Records(
         institution=institution,
@@ -72,6 +77,8 @@ def open_hospital_side(
     )
     return HospitalSide(
         institution=institution,
+        name=hospital.name,
+        origin=hospital.terminal_origin,
         database=database,
         records=records,
         encounters=Encounters(
@@ -100,11 +107,11 @@ def open_hospital_side(
         ),
         cashier=Cashier(
             institution=institution,
-            institution_name=institution_name,
+            institution_name=hospital.name,
             database=database,
             clock=clock,
             records=records,
         ),
-        staff=staff_of(settings, database, sealer, clock),
+        staff=staff_of(hospital.staff_origin, database, sealer, clock),
         audit=audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock),
     )

@@ -289,7 +289,7 @@ def assemble_insurer(
         cards=Cards(database=database, clock=clock, hasher=sealer),
         reconciliation=Reconciliation(database=database),
         terminals=terminals,
-        staff=staff_of(settings, database, sealer, clock),
+        staff=staff_of(settings.staff_origin, database, sealer, clock),
         audit=audit_of(_INSURER_CHAIN, settings, database, keys, clock),
     )
 

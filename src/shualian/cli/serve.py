@@ -13,7 +13,6 @@ import uvicorn
 from fastapi import FastAPI
 
 from shualian.core.clock import Clock, SystemClock
-from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings, load_settings
@@ -25,6 +24,7 @@ MESSAGE_BYTES_MAX = 600 * 1024
 """Of one WebSocket message, read by the server before the capture's own limits see it."""
 _HOUSE_EVERY_S = 600.0
 _DAY_S = 86_400.0
+_SAMPLE_PRICES = "990000-illustrative.csv"
 
 Production = Annotated[
     bool, typer.Option("--production", help="Real people, money and keys; default is the sandbox")
@@ -37,6 +37,8 @@ def serve(
 ) -> None:
     """Run the listeners of terminals, staff and channels and link the audits, until it is stopped.
 
+    Each hospital in the settings has listeners of its own for its terminals and its staff.
+
     The ports are those of the canonical origins. TLS and other networks are a proxy's matter;
     forwarded addresses are not believed. In the sandbox, without a police registry in the
     settings, its stand-in runs beside, with its page.
@@ -44,6 +46,7 @@ def serve(
     from shualian.trust.audit.service import Linker
     from shualian.web.listeners import (
         build_channel_listener,
+        build_hospital_listener,
         build_staff_listener,
         build_terminal_listener,
     )
@@ -53,25 +56,25 @@ def serve(
     mode = _mode(production=production)
     with ExitStack() as opened:
         settings, clock = _with_registry(opened, load_settings(), mode), SystemClock()
-        insurer, hospital = _open(opened, settings, clock, mode)
+        insurer, hospitals = _open(opened, settings, clock, mode)
         opened.enter_context(repeated(insurer.housekeeping(), every_s=_HOUSE_EVERY_S))
         opened.enter_context(repeated(insurer.daily_housekeeping(), every_s=_DAY_S))
-        for side in (insurer, hospital):
-            if side is not None:
-                linker = Linker(side.audit, clock=clock)
-                linker.start()
-                opened.callback(linker.stop)
-        asyncio.run(
-            _run(
-                _server(build_terminal_listener(insurer, settings), host, settings.terminal_origin),
-                _server(build_channel_listener(insurer, settings), host, settings.channel_origin),
-                _server(
-                    build_staff_listener(insurer, settings, hospital=hospital),
-                    host,
-                    settings.staff_origin,
-                ),
-            )
-        )
+        for audit in (insurer.audit, *(hospital.audit for hospital in hospitals)):
+            linker = Linker(audit, clock=clock)
+            linker.start()
+            opened.callback(linker.stop)
+        staff = build_staff_listener(insurer, settings, hospitals=hospitals)
+        listeners = [
+            (build_terminal_listener(insurer, settings), settings.terminal_origin),
+            (build_channel_listener(insurer, settings), settings.channel_origin),
+            (staff, settings.staff_origin),
+        ]
+        for hospital in hospitals:
+            at_terminals = build_terminal_listener(insurer, settings, hospital=hospital)
+            own_staff = build_hospital_listener(hospital, insurer, settings)
+            listeners.append((at_terminals, hospital.origin))
+            listeners.append((own_staff, hospital.staff.party.origin))
+        asyncio.run(_run(*(_server(listener, host, origin) for listener, origin in listeners)))
 
 
 def bootstrap(
@@ -79,8 +82,8 @@ def bootstrap(
     name: Annotated[str, typer.Option(prompt=True, help="Name of the person")],
     production: Production = False,
     hospital: Annotated[
-        bool, typer.Option("--hospital", help="Of the hospital in SHUALIAN_HOSPITAL_CODE")
-    ] = False,
+        str | None, typer.Option(help="Code of a hospital in the settings, for its administrator")
+    ] = None,
     recover: Annotated[
         bool, typer.Option("--recover", help="Suspend all who govern and begin again")
     ] = False,
@@ -92,42 +95,43 @@ def bootstrap(
     from shualian.staff.model import INSURER, Employer
 
     with ExitStack() as opened:
-        insurer, own_hospital = _open(
+        insurer, hospitals = _open(
             opened, load_settings(), SystemClock(), _mode(production=production)
         )
-        if not hospital:
+        if hospital is None:
             staff, employer = insurer.staff, INSURER
-        elif own_hospital is None:
-            raise typer.BadParameter("set SHUALIAN_HOSPITAL_CODE", param_hint="--hospital")
         else:
-            staff, employer = own_hospital.staff, Employer(own_hospital.institution)
+            own = [each for each in hospitals if each.institution == hospital]
+            if not own:
+                raise typer.BadParameter("no such hospital", param_hint="--hospital")
+            staff, employer = own[0].staff, Employer(own[0].institution)
         made = staff.accounts.bootstrap(employer=employer, login=login, name=name, recover=recover)
     typer.echo(made.code)
 
 
 def _open(
     opened: ExitStack, settings: Settings, clock: Clock, mode: Mode
-) -> "tuple[InsurerSide, HospitalSide | None]":
-    """The insurer's side, and the hospital's when its code is set; closed with the stack."""
+) -> "tuple[InsurerSide, list[HospitalSide]]":
+    """The insurer's side, and that of every hospital in the settings; closed with the stack."""
     from shualian.assembly import LocalInsurerPlatform, open_hospital_side, open_insurer_side
     from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 
     insurer = open_insurer_side(settings, mode=mode, clock=clock)
     opened.callback(insurer.close)
-    if settings.hospital_code is None:
-        return insurer, None
-    hospital = open_hospital_side(
-        settings,
-        institution=InstitutionCode(settings.hospital_code),
-        institution_name=settings.hospital_name,
-        prices=load_price_list(packaged_price_lists() / "990000-illustrative.csv"),
-        insurer=LocalInsurerPlatform(insurer, clock),
-        proofs=insurer.verification,
-        mode=mode,
-        clock=clock,
-    )
-    opened.callback(hospital.close)
-    return insurer, hospital
+    hospitals = []
+    for each in settings.hospitals:
+        hospital = open_hospital_side(
+            settings,
+            hospital=each,
+            prices=load_price_list(each.prices or packaged_price_lists() / _SAMPLE_PRICES),
+            insurer=LocalInsurerPlatform(insurer, clock),
+            proofs=insurer.verification,
+            mode=mode,
+            clock=clock,
+        )
+        opened.callback(hospital.close)
+        hospitals.append(hospital)
+    return insurer, hospitals
 
 
 def _with_registry(opened: ExitStack, settings: Settings, mode: Mode) -> Settings:

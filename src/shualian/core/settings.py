@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -44,6 +44,37 @@ class RegistryCheck(StrEnum):
     RISK = "risk"
 
 
+_ORIGIN = r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"
+
+
+class HospitalSettings(BaseModel):
+    """One hospital that is served beside the insurer, with a database and listeners of its own.
+
+    Attributes:
+        code: Institution code (``fixmedins_code``).
+        name: For people.
+        name_en: For people who read English.
+        database_url: Its database; SQLite in its folder of ``data_dir`` when not set.
+        terminal_origin: Canonical origin of its terminals' listener, which they sign.
+        staff_origin: Canonical origin of its staff's listener, to which their passkeys belong.
+        prices: Its price list; the packaged sample list when not set.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str = Field(pattern=r"^[HP][0-9]{11}$")
+    name: str = Field(min_length=1)
+    name_en: str = ""
+    database_url: str | None = Field(default=None, repr=False)
+    terminal_origin: str = Field(pattern=_ORIGIN)
+    staff_origin: str = Field(pattern=_ORIGIN)
+    prices: Path | None = None
+
+    def folder(self, data_dir: Path) -> Path:
+        """Where its embedded database and development keys lie."""
+        return data_dir / "hospitals" / self.code
+
+
 class Settings(BaseSettings):
     """What an operator may set: by environment (``SHUALIAN_NAME``) or a TOML file."""
 
@@ -59,9 +90,6 @@ class Settings(BaseSettings):
     )
     insurer_database_url: str | None = Field(
         default=None, repr=False, description="Insurer database; SQLite in data_dir when not set"
-    )
-    hospital_database_url: str | None = Field(
-        default=None, repr=False, description="Hospital database; SQLite in data_dir when not set"
     )
     identification_fpir_max: float = Field(
         default=0.01,
@@ -97,7 +125,7 @@ class Settings(BaseSettings):
     )
     registry_url: str | None = Field(
         default=None,
-        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        pattern=_ORIGIN,
         description="Origin of the police registry; without one every scan is degraded",
     )
     registry_public_key: str | None = Field(
@@ -146,7 +174,7 @@ class Settings(BaseSettings):
     )
     terminal_origin: str = Field(
         default="http://localhost:8443",
-        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        pattern=_ORIGIN,
         description="Canonical origin of the terminal listener, which terminals sign",
     )
     terminal_networks: str = Field(
@@ -155,19 +183,19 @@ class Settings(BaseSettings):
     )
     channel_origin: str = Field(
         default="http://localhost:8444",
-        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        pattern=_ORIGIN,
         description="Canonical origin of the listener that certified channels reach and sign",
     )
     staff_origin: str = Field(
         default="http://localhost:8000",
         description="Canonical origin of the staff listener, to which passkeys belong",
     )
-    hospital_code: str | None = Field(
-        default=None,
-        pattern=r"^[HP][0-9]{11}$",
-        description="Institution code (fixmedins_code) of a hospital that is served beside",
+    hospitals: tuple[HospitalSettings, ...] = Field(
+        default=(),
+        repr=False,
+        description="Hospitals that are served beside: [[hospitals]] in the file, JSON in the "
+        "environment; each with code, name, terminal_origin, staff_origin",
     )
-    hospital_name: str = Field(default="", description="Name of that hospital, for people")
     audit_checkpoints_dir: Path | None = Field(
         default=None,
         description="Folder of the second place, where signed audit checkpoints are exported; "
@@ -291,6 +319,8 @@ def _origin(name: str, settings: Settings, in_file: frozenset[str]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(hospital.code for hospital in value)
     text = "" if value is None else str(value)
     if "://" not in text:
         return text

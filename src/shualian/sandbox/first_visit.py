@@ -29,7 +29,7 @@ from shualian.core.identifiers import (
 from shualian.core.mode import Mode
 from shualian.core.money import ZERO, Fen, format_yuan
 from shualian.core.refusals import Refused
-from shualian.core.settings import Settings
+from shualian.core.settings import HospitalSettings, Settings
 from shualian.face.liveness.challenge import Turn, new_challenge
 from shualian.face.liveness.decision import AttackDetectionErrorRates, LivenessLevel
 from shualian.hospital.cashier.wording import render_receipt
@@ -179,8 +179,12 @@ class FirstVisit:
         )
         self._hospital = open_hospital_side(
             self._settings,
-            institution=city.HOSPITAL.fixmedins_code,
-            institution_name=city.HOSPITAL.name,
+            hospital=HospitalSettings(
+                code=city.HOSPITAL.fixmedins_code,
+                name=city.HOSPITAL.name,
+                terminal_origin=self._settings.terminal_origin,
+                staff_origin=self._settings.staff_origin,
+            ),
             prices=load_price_list(packaged_price_lists() / _PRICES),
             insurer=LocalInsurerPlatform(self._insurer, self._clock),
             proofs=self._insurer.verification,
