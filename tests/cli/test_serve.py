@@ -27,6 +27,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "SHUALIAN_STAFF_ORIGIN": f"http://localhost:{_free_port()}",
         "SHUALIAN_CHANNEL_ORIGIN": f"http://localhost:{_free_port()}",
         "SHUALIAN_REGISTRY_STAND_IN_PORT": "0",
+        "SHUALIAN_EWALLET_STAND_IN_PORT": "0",
+        "SHUALIAN_WALLET_NEWS_ORIGIN": f"http://127.0.0.1:{_free_port()}",
     }
 
 
@@ -141,3 +143,13 @@ def test_a_served_hospital_has_staff_pages_of_its_own(
 
     assert any(path.startswith("/insurer/staff") for path in paths)
     assert any(path.startswith("/hospital/staff") for path in paths)
+
+
+def test_a_served_hospital_hears_the_news_of_a_stand_in_wallet(
+    environment: dict[str, str], server: subprocess.Popen[str]
+) -> None:
+    news = _health(environment["SHUALIAN_WALLET_NEWS_ORIGIN"])
+
+    assert server.poll() is None
+    assert news["listener"] == "wallet news"
+    assert "e_wallet" in str(news["stand_ins"])

@@ -1,13 +1,22 @@
 """A hospital's half of the house."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shualian.assembly.foundations import audit_of, keys_in, sqlite_url, staff_of
-from shualian.core.clock import Clock
+from shualian.assembly.foundations import (
+    WALLET_CALLS,
+    audit_of,
+    keys_in,
+    sqlite_url,
+    staff_of,
+)
+from shualian.core.clock import Clock, last_time_of_day
 from shualian.core.database import Database, open_database
 from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode, Side
 from shualian.core.settings import Settings
+from shualian.gateway.ewallet.model import NOTIFICATION_PATH
+from shualian.gateway.ewallet.service import EWalletClient, NoWallet, open_ewallet
 from shualian.hospital.cashier.service import Cashier
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.orders.model import PriceList
@@ -15,8 +24,10 @@ from shualian.hospital.orders.service import Orders
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.ports import FaceProofs, InsurerPlatform
 from shualian.hospital.records.service import Records
+from shualian.hospital.wallet.service import Agreements
 from shualian.staff.service import StaffServices
 from shualian.trust.audit.service import AuditChain
+from shualian.trust.keys import KeyProvider
 from shualian.trust.sealing import Sealer
 
 
@@ -24,18 +35,47 @@ from shualian.trust.sealing import Sealer
 class HospitalSide:
     """One hospital, over its own database; it holds no template."""
 
+    settings: Settings
+    mode: Mode
+    clock: Clock
     institution: InstitutionCode
     database: Database
     records: Records
     encounters: Encounters
     orders: Orders
     payments: Payments
+    wallet: EWalletClient | NoWallet
+    agreements: Agreements
     cashier: Cashier
     staff: StaffServices
     audit: AuditChain
 
+    def housekeeping(self) -> Sequence[tuple[str, Callable[[], object]]]:
+        """What is due every few seconds, by name: end what was interrupted, close the day.
+
+        Each stands alone: one that fails keeps none of the others from running.
+        """
+        return (
+            ("encounters", self.encounters.resume_all),
+            ("payments", self.payments.resolve_all),
+            ("closing", self.close_day),
+        )
+
+    def daily_housekeeping(self) -> Sequence[tuple[str, Callable[[], object]]]:
+        """What looks at everybody and is due once a day."""
+        return (
+            ("agreements", self.agreements.forget_ended),
+            ("wallet news", self.agreements.purge_news),
+        )
+
+    def close_day(self) -> None:
+        """End what the last closing time left open; again, there is nothing left to end."""
+        now = self.clock.now()
+        self.payments.close_day(now=last_time_of_day(self.settings.closing_time, now=now))
+
     def close(self) -> None:
         """Finish and close the database."""
+        self.wallet.close()
         self.database.close()
 
 
@@ -70,7 +110,14 @@ def open_hospital_side(
         insurer=insurer,
         sealer=sealer,
     )
+    wallet = _wallet(settings, keys, institution=institution, mode=mode, clock=clock)
+    agreements = Agreements(
+        institution=institution, database=database, clock=clock, sealer=sealer, wallet=wallet
+    )
     return HospitalSide(
+        settings=settings,
+        mode=mode,
+        clock=clock,
         institution=institution,
         database=database,
         records=records,
@@ -97,7 +144,10 @@ def open_hospital_side(
             records=records,
             insurer=insurer,
             sealer=sealer,
+            agreements=agreements,
         ),
+        wallet=wallet,
+        agreements=agreements,
         cashier=Cashier(
             institution=institution,
             institution_name=institution_name,
@@ -107,4 +157,25 @@ def open_hospital_side(
         ),
         staff=staff_of(settings, database, sealer, clock),
         audit=audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock),
+    )
+
+
+def _wallet(
+    settings: Settings,
+    keys: KeyProvider,
+    *,
+    institution: InstitutionCode,
+    mode: Mode,
+    clock: Clock,
+) -> EWalletClient | NoWallet:
+    return open_ewallet(
+        origin=settings.ewallet_url,
+        public_key=settings.ewallet_public_key,
+        merchant=institution,
+        notify_url=settings.wallet_news_origin + NOTIFICATION_PATH,
+        keys=keys,
+        first_use_file=settings.data_dir / "e-wallet.pub",
+        clock=clock,
+        mode=mode,
+        counter=WALLET_CALLS,
     )

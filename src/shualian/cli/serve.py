@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MESSAGE_BYTES_MAX = 600 * 1024
 """Of one WebSocket message, read by the server before the capture's own limits see it."""
 _HOUSE_EVERY_S = 600.0
+_RESOLVE_EVERY_S = 5.0
+"""A person at the kiosk is told after 15 s that there is no result yet."""
 _DAY_S = 86_400.0
 
 Production = Annotated[
@@ -39,11 +41,13 @@ def serve(
 
     The ports are those of the canonical origins. TLS and other networks are a proxy's matter;
     forwarded addresses are not believed. In the sandbox, without a police registry in the
-    settings, its stand-in runs beside, with its page.
+    settings, its stand-in runs beside, with its page; and beside a hospital the e-wallet's, when
+    the settings name none.
     """
     from shualian.trust.audit.service import Linker
     from shualian.web.listeners import (
         build_channel_listener,
+        build_hospital_news_listener,
         build_staff_listener,
         build_terminal_listener,
     )
@@ -52,10 +56,17 @@ def serve(
     configure_logging()
     mode = _mode(production=production)
     with ExitStack() as opened:
-        settings, clock = _with_registry(opened, load_settings(), mode), SystemClock()
+        settings = _with_ewallet(opened, _with_registry(opened, load_settings(), mode), mode)
+        clock = SystemClock()
         insurer, hospital = _open(opened, settings, clock, mode)
         opened.enter_context(repeated(insurer.housekeeping(), every_s=_HOUSE_EVERY_S))
         opened.enter_context(repeated(insurer.daily_housekeeping(), every_s=_DAY_S))
+        news = None
+        if hospital is not None:
+            opened.enter_context(repeated(hospital.housekeeping(), every_s=_RESOLVE_EVERY_S))
+            opened.enter_context(repeated(hospital.daily_housekeeping(), every_s=_DAY_S))
+            news = build_hospital_news_listener(hospital)
+        beside = [] if news is None else [_server(news, host, settings.wallet_news_origin)]
         for side in (insurer, hospital):
             if side is not None:
                 linker = Linker(side.audit, clock=clock)
@@ -70,6 +81,7 @@ def serve(
                     host,
                     settings.staff_origin,
                 ),
+                *beside,
             )
         )
 
@@ -145,6 +157,20 @@ def _with_registry(opened: ExitStack, settings: Settings, mode: Mode) -> Setting
     )
     structlog.get_logger().info("police-registry stand-in", page=running.origin)
     return settings.model_copy(update={"registry_url": running.origin})
+
+
+def _with_ewallet(opened: ExitStack, settings: Settings, mode: Mode) -> Settings:
+    """The settings with an e-wallet: in the sandbox its stand-in beside a hospital."""
+    apart = settings.ewallet_url is not None or settings.hospital_code is None
+    if mode is Mode.PRODUCTION or apart:
+        return settings
+    from shualian.sandbox.ewallet.server import running_wallet
+
+    running = opened.enter_context(
+        running_wallet(settings.data_dir / "e-wallet", port=settings.ewallet_stand_in_port)
+    )
+    structlog.get_logger().info("e-wallet stand-in", origin=running.origin)
+    return settings.model_copy(update={"ewallet_url": running.origin})
 
 
 @contextmanager

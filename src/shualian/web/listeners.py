@@ -10,6 +10,8 @@ from shualian.assembly import HospitalSide, InsurerSide
 from shualian.core.mode import Mode, Side
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings
+from shualian.gateway.ewallet import api as ewallet_api
+from shualian.gateway.ewallet.service import EWalletClient
 from shualian.insurer.accesses import api as accesses_api
 from shualian.insurer.assessment import api as assessment_api
 from shualian.insurer.channels import api as channels_api
@@ -177,6 +179,34 @@ def build_channel_listener(
     )
 
 
+def build_hospital_news_listener(
+    hospital: HospitalSide, *, stand_ins: Sequence[StandIn] = ()
+) -> FastAPI | None:
+    """What the e-wallet reaches: its signed news of payments; none where no wallet is set up.
+
+    Args:
+        hospital: Whose payments are told.
+        stand_ins: Beside those that follow from mode and settings.
+    """
+    if not isinstance(hospital.wallet, EWalletClient):
+        return None
+    settings = hospital.settings
+    routes = ewallet_api.notification_routes(
+        hospital.payments,
+        key=hospital.wallet.key,
+        merchant=hospital.institution,
+        origin=settings.wallet_news_origin,
+        clock=hospital.clock,
+        mode=hospital.mode,
+    )
+    return build_listener(
+        "wallet news",
+        routers=[_documented(routes)],
+        mode=hospital.mode,
+        stand_ins=[*_stand_ins(hospital.mode, settings), *stand_ins],
+    )
+
+
 def _own_acts(insurer: InsurerSide, settings: Settings) -> Sequence[APIRouter]:
     """What people do at a terminal for themselves, proven by their face."""
     insured, terminals, proofs = insurer.insured, insurer.terminals, insurer.verification
@@ -309,6 +339,9 @@ def _stand_ins(mode: Mode, settings: Settings) -> list[StandIn]:
         if settings.registry_url is not None:
             words = "公安人口信息（演练用的替身）"
             found.append(StandIn("police_registry", words, "police registry (stand-in)"))
+        if settings.ewallet_url is not None:
+            words = "电子支付账户（演练用的替身，没有真钱）"
+            found.append(StandIn("e_wallet", words, "e-wallet (stand-in, no real money)"))
     if settings.audit_checkpoints_dir is None:
         words = "审计检查点和数据库放在同一处（替身）"
         english = "audit checkpoints lie beside the database (stand-in)"
