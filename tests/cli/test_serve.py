@@ -29,6 +29,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "SHUALIAN_STAFF_ORIGIN": f"http://localhost:{_free_port()}",
         "SHUALIAN_CHANNEL_ORIGIN": f"http://localhost:{_free_port()}",
         "SHUALIAN_REGISTRY_STAND_IN_PORT": "0",
+        "SHUALIAN_EWALLET_STAND_IN_PORT": "0",
     }
 
 
@@ -39,6 +40,7 @@ def with_hospital(environment: dict[str, str]) -> dict[str, str]:
         "name": "示例市第一医院",
         "terminal_origin": f"http://localhost:{_free_port()}",
         "staff_origin": f"http://localhost:{_free_port()}",
+        "wallet_news_origin": f"http://127.0.0.1:{_free_port()}",
     }
     return environment | {"SHUALIAN_HOSPITALS": json.dumps([hospital])}
 
@@ -172,3 +174,13 @@ def test_a_supervisor_reaches_the_accounts_of_a_served_hospital(
 
     assert any(path.startswith("/insurer/staff") for path in paths)
     assert any(path.startswith(f"/hospitals/{HOSPITAL}/staff/accounts") for path in paths)
+
+
+def test_a_served_hospital_hears_the_news_of_a_stand_in_wallet(
+    with_hospital: dict[str, str], server: subprocess.Popen[str]
+) -> None:
+    news = _health(json.loads(with_hospital["SHUALIAN_HOSPITALS"])[0]["wallet_news_origin"])
+
+    assert server.poll() is None
+    assert news["listener"] == "wallet news"
+    assert "e_wallet" in str(news["stand_ins"])

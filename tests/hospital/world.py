@@ -58,6 +58,7 @@ from shualian.hospital.model import (
     SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
+    SettlementReversal,
     VisitOpening,
 )
 from shualian.hospital.orders import store as order_store
@@ -106,6 +107,7 @@ from shualian.sandbox.ewallet.model import (
     refunded,
     voided,
 )
+from shualian.trust.audit import store as audit_store
 from shualian.trust.model import Key, KeyId
 from shualian.trust.sealing import Sealer
 from shualian.verification.model import (
@@ -139,6 +141,7 @@ METADATA: tuple[MetaData, ...] = (
     payment_store.metadata,
     cashier_store.metadata,
     wallet_store.metadata,
+    audit_store.metadata,
 )
 
 
@@ -153,6 +156,7 @@ ITEM_UNKNOWN = _kind("insurer.item_unknown")
 NOTHING_OPEN = _kind("insurer.nothing_open")
 AMOUNTS_DIFFER = _kind("insurer.amounts_differ")
 DIFFERS = _kind("insurer.command_differs")
+REVERSED = _kind("insurer.command_reversed")
 BUSY = _kind("insurer.busy", Finality.TEMPORARY)
 
 
@@ -421,6 +425,8 @@ class Insurer:
         self.settlements: dict[CommandId, tuple[SettlementCommand, SettlementAnswer]] = {}
         self.refused: dict[CommandId, Refused] = {}
         self.cancelled: dict[CommandId, tuple[SettlementCancellation, SettlementId]] = {}
+        self.reversed: dict[CommandId, SettlementId | None] = {}
+        self.unreversible = False
         self.settled_intents: set[IntentId] = set()
         self.messages: list[str] = []
         self.fault: Fault | None = None
@@ -479,6 +485,9 @@ class Insurer:
     def cancel_settlement(self, cancellation: SettlementCancellation) -> SettlementId:
         return self._carry("2208", lambda: self._cancelled(cancellation))
 
+    def reverse_settlement(self, reversal: SettlementReversal) -> SettlementId | None:
+        return self._carry("2601", lambda: self._reversed(reversal))
+
     @property
     def standing(self) -> dict[CommandId, SettlementAnswer]:
         """The settlements that were not taken back, by their command."""
@@ -510,6 +519,8 @@ class Insurer:
         ]
 
     def _settled(self, command: SettlementCommand) -> SettlementAnswer:
+        if command.command_id in self.reversed:
+            raise Refused(REVERSED)
         earlier = self.settlements.get(command.command_id)
         if earlier is not None:
             if earlier[0] != command:
@@ -556,6 +567,29 @@ class Insurer:
         number = SettlementId(new_identifier())
         self.cancelled[cancellation.command_id] = cancellation, number
         return number
+
+    def _reversed(self, reversal: SettlementReversal) -> SettlementId | None:
+        command_id = reversal.command_id
+        if self.unreversible:
+            raise Refused(DIFFERS)
+        if command_id in self.reversed:
+            return self.reversed[command_id]
+        undone_by = None
+        if command_id in self.settlements:
+            settled, answer = self.settlements[command_id]
+            request = settled.request
+            assert answer.setl_id is not None
+            undone_by = self._cancelled(
+                SettlementCancellation(
+                    command_id,
+                    request.fixmedins_code,
+                    request.psn_no,
+                    request.mdtrt_id,
+                    answer.setl_id,
+                )
+            )
+        self.reversed[command_id] = undone_by
+        return undone_by
 
     def _computed(self, request: SettlementRequest) -> SettlementAnswer:
         self._check_visit(request.mdtrt_id, request.psn_no)

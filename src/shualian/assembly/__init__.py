@@ -1,6 +1,7 @@
 """The one place where ports meet implementations: insurer side, hospital side, and between."""
 
 from shualian.assembly.hospital_side import HospitalSide, open_hospital_side
+from shualian.assembly.house import House, hospital_beside, open_house
 from shualian.assembly.insured import InsuredServices
 from shualian.assembly.insurer_platform import LocalInsurerPlatform
 from shualian.assembly.insurer_side import InsurerSide, open_insurer_side
@@ -10,9 +11,12 @@ __all__ = (
     "HOSPITAL_TABLES",
     "INSURER_TABLES",
     "HospitalSide",
+    "House",
     "InsuredServices",
     "InsurerSide",
     "LocalInsurerPlatform",
+    "hospital_beside",
     "open_hospital_side",
+    "open_house",
     "open_insurer_side",
 )

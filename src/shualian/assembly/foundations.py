@@ -42,6 +42,9 @@ REGISTRY_QUESTIONS = PrometheusCounter(
     "shualian_registry_questions_unanswered",
     "Questions to the police registry without a verdict, by cause",
 )
+WALLET_CALLS = PrometheusCounter(
+    "shualian_wallet_calls_unanswered", "Calls to the e-wallet without an outcome, by cause"
+)
 SCAN_FAILURES = PrometheusCounter(
     "shualian_scan_failures", "What people were told when a scan failed, by cause"
 )

@@ -1,13 +1,22 @@
 """A hospital's half of the house."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shualian.assembly.foundations import audit_of, keys_in, sqlite_url, staff_of
-from shualian.core.clock import Clock
+from shualian.assembly.foundations import (
+    WALLET_CALLS,
+    audit_of,
+    keys_in,
+    sqlite_url,
+    staff_of,
+)
+from shualian.core.clock import Clock, last_time_of_day
 from shualian.core.database import Database, open_database
 from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode, Side
 from shualian.core.settings import HospitalSettings, Settings
+from shualian.gateway.ewallet.model import NOTIFICATION_PATH
+from shualian.gateway.ewallet.service import EWalletClient, NoWallet, open_ewallet
 from shualian.hospital.cashier.service import Cashier
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.orders.model import PriceList
@@ -15,32 +24,58 @@ from shualian.hospital.orders.service import Orders
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.ports import FaceProofs, InsurerPlatform
 from shualian.hospital.records.service import Records
+from shualian.hospital.wallet.service import Agreements
 from shualian.staff.service import StaffServices
 from shualian.trust.audit.service import AuditChain
+from shualian.trust.keys import KeyProvider
 from shualian.trust.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)
 class HospitalSide:
-    """One hospital, over its own database; it holds no template.
+    """One hospital, over its own database; it holds no template."""
 
-    Its ``origin`` is that of its terminals' listener.
-    """
-
+    settings: HospitalSettings
+    mode: Mode
+    clock: Clock
     institution: InstitutionCode
-    name: str
-    origin: str
     database: Database
     records: Records
     encounters: Encounters
     orders: Orders
     payments: Payments
+    wallet: EWalletClient | NoWallet
+    agreements: Agreements
     cashier: Cashier
     staff: StaffServices
     audit: AuditChain
 
+    def housekeeping(self) -> Sequence[tuple[str, Callable[[], object]]]:
+        """What is due every few seconds, by name: end what was interrupted, close the day.
+
+        Each stands alone: one that fails keeps none of the others from running.
+        """
+        return (
+            ("encounters", self.encounters.resume_all),
+            ("payments", self.payments.resolve_all),
+            ("closing", self.close_day),
+        )
+
+    def daily_housekeeping(self) -> Sequence[tuple[str, Callable[[], object]]]:
+        """What looks at everybody and is due once a day."""
+        return (
+            ("agreements", self.agreements.forget_ended),
+            ("wallet news", self.agreements.purge_news),
+        )
+
+    def close_day(self) -> None:
+        """End what the last closing time left open; again, there is nothing left to end."""
+        now = self.clock.now()
+        self.payments.close_day(now=last_time_of_day(self.settings.closing_time, now=now))
+
     def close(self) -> None:
         """Finish and close the database."""
+        self.wallet.close()
         self.database.close()
 
 
@@ -75,10 +110,15 @@ def open_hospital_side(
         insurer=insurer,
         sealer=sealer,
     )
+    wallet = _wallet(settings, hospital, keys, mode=mode, clock=clock)
+    agreements = Agreements(
+        institution=institution, database=database, clock=clock, sealer=sealer, wallet=wallet
+    )
     return HospitalSide(
+        settings=hospital,
+        mode=mode,
+        clock=clock,
         institution=institution,
-        name=hospital.name,
-        origin=hospital.terminal_origin,
         database=database,
         records=records,
         encounters=Encounters(
@@ -104,7 +144,10 @@ def open_hospital_side(
             records=records,
             insurer=insurer,
             sealer=sealer,
+            agreements=agreements,
         ),
+        wallet=wallet,
+        agreements=agreements,
         cashier=Cashier(
             institution=institution,
             institution_name=hospital.name,
@@ -114,4 +157,26 @@ def open_hospital_side(
         ),
         staff=staff_of(hospital.staff_origin, database, sealer, clock),
         audit=audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock),
+    )
+
+
+def _wallet(
+    settings: Settings,
+    hospital: HospitalSettings,
+    keys: KeyProvider,
+    *,
+    mode: Mode,
+    clock: Clock,
+) -> EWalletClient | NoWallet:
+    news = hospital.wallet_news_origin
+    return open_ewallet(
+        origin=None if news is None else settings.ewallet_url,
+        public_key=settings.ewallet_public_key,
+        merchant=InstitutionCode(hospital.code),
+        notify_url=f"{news}{NOTIFICATION_PATH}",
+        keys=keys,
+        first_use_file=hospital.folder(settings.data_dir) / "e-wallet.pub",
+        clock=clock,
+        mode=mode,
+        counter=WALLET_CALLS,
     )

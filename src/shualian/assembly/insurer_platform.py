@@ -139,6 +139,15 @@ class LocalInsurerPlatform:
                 raise
             return earlier
 
+    def reverse_settlement(self, reversal: at_hospital.SettlementReversal) -> SettlementId | None:
+        """2601."""
+        ended = self._insurer.settlements.reverse(
+            institution=reversal.fixmedins_code,
+            command_id=reversal.command_id,
+            psn_no=reversal.psn_no,
+        )
+        return None if ended.cancellation is None else ended.cancellation.setl_id
+
 
 def _face(evidence: at_hospital.FaceEvidence, subject: PersonNo) -> FaceEvidence:
     return FaceEvidence(

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import structlog
@@ -12,19 +12,17 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from shualian.core.clock import Clock, SystemClock
+from shualian.core.clock import SystemClock
 from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings, load_settings
 
-if TYPE_CHECKING:
-    from shualian.assembly import HospitalSide, InsurerSide
-
 MESSAGE_BYTES_MAX = 600 * 1024
 """Of one WebSocket message, read by the server before the capture's own limits see it."""
 _HOUSE_EVERY_S = 600.0
+_RESOLVE_EVERY_S = 5.0
+"""A person at the kiosk is told after 15 s that there is no result yet."""
 _DAY_S = 86_400.0
-_SAMPLE_PRICES = "990000-illustrative.csv"
 
 Production = Annotated[
     bool, typer.Option("--production", help="Real people, money and keys; default is the sandbox")
@@ -41,12 +39,15 @@ def serve(
 
     The ports are those of the canonical origins. TLS and other networks are a proxy's matter;
     forwarded addresses are not believed. In the sandbox, without a police registry in the
-    settings, its stand-in runs beside, with its page.
+    settings, its stand-in runs beside, with its page; and beside a hospital the e-wallet's, when
+    the settings name none.
     """
+    from shualian.assembly import open_house
     from shualian.trust.audit.service import Linker
     from shualian.web.listeners import (
         build_channel_listener,
         build_hospital_listener,
+        build_hospital_news_listener,
         build_staff_listener,
         build_terminal_listener,
     )
@@ -55,8 +56,10 @@ def serve(
     configure_logging()
     mode = _mode(production=production)
     with ExitStack() as opened:
-        settings, clock = _with_registry(opened, load_settings(), mode), SystemClock()
-        insurer, hospitals = _open(opened, settings, clock, mode)
+        settings = _with_ewallet(opened, _with_registry(opened, load_settings(), mode), mode)
+        clock = SystemClock()
+        house = open_house(opened, settings, mode=mode, clock=clock)
+        insurer, hospitals = house.insurer, house.hospitals
         opened.enter_context(repeated(insurer.housekeeping(), every_s=_HOUSE_EVERY_S))
         opened.enter_context(repeated(insurer.daily_housekeeping(), every_s=_DAY_S))
         for audit in (insurer.audit, *(hospital.audit for hospital in hospitals)):
@@ -72,8 +75,13 @@ def serve(
         for hospital in hospitals:
             at_terminals = build_terminal_listener(insurer, settings, hospital=hospital)
             own_staff = build_hospital_listener(hospital, insurer, settings)
-            listeners.append((at_terminals, hospital.origin))
-            listeners.append((own_staff, hospital.staff.party.origin))
+            listeners.append((at_terminals, hospital.settings.terminal_origin))
+            listeners.append((own_staff, hospital.settings.staff_origin))
+            news = build_hospital_news_listener(hospital, settings)
+            if news is not None and hospital.settings.wallet_news_origin is not None:
+                listeners.append((news, hospital.settings.wallet_news_origin))
+            opened.enter_context(repeated(hospital.housekeeping(), every_s=_RESOLVE_EVERY_S))
+            opened.enter_context(repeated(hospital.daily_housekeeping(), every_s=_DAY_S))
         asyncio.run(_run(*(_server(listener, host, origin) for listener, origin in listeners)))
 
 
@@ -92,46 +100,21 @@ def bootstrap(
 
     The server must be stopped: one process owns the databases.
     """
+    from shualian.assembly import open_house
     from shualian.staff.model import INSURER, Employer
 
     with ExitStack() as opened:
-        insurer, hospitals = _open(
-            opened, load_settings(), SystemClock(), _mode(production=production)
-        )
+        mode = _mode(production=production)
+        house = open_house(opened, load_settings(), mode=mode, clock=SystemClock())
         if hospital is None:
-            staff, employer = insurer.staff, INSURER
+            staff, employer = house.insurer.staff, INSURER
         else:
-            own = [each for each in hospitals if each.institution == hospital]
+            own = [each for each in house.hospitals if each.institution == hospital]
             if not own:
                 raise typer.BadParameter("no such hospital", param_hint="--hospital")
             staff, employer = own[0].staff, Employer(own[0].institution)
         made = staff.accounts.bootstrap(employer=employer, login=login, name=name, recover=recover)
     typer.echo(made.code)
-
-
-def _open(
-    opened: ExitStack, settings: Settings, clock: Clock, mode: Mode
-) -> "tuple[InsurerSide, list[HospitalSide]]":
-    """The insurer's side, and that of every hospital in the settings; closed with the stack."""
-    from shualian.assembly import LocalInsurerPlatform, open_hospital_side, open_insurer_side
-    from shualian.hospital.orders.store import load_price_list, packaged_price_lists
-
-    insurer = open_insurer_side(settings, mode=mode, clock=clock)
-    opened.callback(insurer.close)
-    hospitals = []
-    for each in settings.hospitals:
-        hospital = open_hospital_side(
-            settings,
-            hospital=each,
-            prices=load_price_list(each.prices or packaged_price_lists() / _SAMPLE_PRICES),
-            insurer=LocalInsurerPlatform(insurer, clock),
-            proofs=insurer.verification,
-            mode=mode,
-            clock=clock,
-        )
-        opened.callback(hospital.close)
-        hospitals.append(hospital)
-    return insurer, hospitals
 
 
 def _with_registry(opened: ExitStack, settings: Settings, mode: Mode) -> Settings:
@@ -149,6 +132,20 @@ def _with_registry(opened: ExitStack, settings: Settings, mode: Mode) -> Setting
     )
     structlog.get_logger().info("police-registry stand-in", page=running.origin)
     return settings.model_copy(update={"registry_url": running.origin})
+
+
+def _with_ewallet(opened: ExitStack, settings: Settings, mode: Mode) -> Settings:
+    """The settings with an e-wallet: in the sandbox its stand-in beside a hospital."""
+    apart = settings.ewallet_url is not None or not settings.hospitals
+    if mode is Mode.PRODUCTION or apart:
+        return settings
+    from shualian.sandbox.ewallet.server import running_wallet
+
+    running = opened.enter_context(
+        running_wallet(settings.data_dir / "e-wallet", port=settings.ewallet_stand_in_port)
+    )
+    structlog.get_logger().info("e-wallet stand-in", origin=running.origin)
+    return settings.model_copy(update={"ewallet_url": running.origin})
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -57,6 +58,9 @@ class HospitalSettings(BaseModel):
         database_url: Its database; SQLite in its folder of ``data_dir`` when not set.
         terminal_origin: Canonical origin of its terminals' listener, which they sign.
         staff_origin: Canonical origin of its staff's listener, to which their passkeys belong.
+        wallet_news_origin: Canonical origin of its listener that the e-wallet reaches; without
+            one no own share is taken from an account.
+        closing_time: When its windows close, in China; slips that are not paid are void.
         prices: Its price list; the packaged sample list when not set.
     """
 
@@ -68,6 +72,8 @@ class HospitalSettings(BaseModel):
     database_url: str | None = Field(default=None, repr=False)
     terminal_origin: str = Field(pattern=_ORIGIN)
     staff_origin: str = Field(pattern=_ORIGIN)
+    wallet_news_origin: str | None = Field(default=None, pattern=_ORIGIN)
+    closing_time: time = time(22, 0)
     prices: Path | None = None
 
     def folder(self, data_dir: Path) -> Path:
@@ -151,6 +157,24 @@ class Settings(BaseSettings):
         ge=0,
         le=100_000,
         description="The most in fen that a face may settle while the registry is unreachable",
+    )
+    ewallet_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        description="Origin of the e-wallet; without one every own share is paid at the cashier",
+    )
+    ewallet_public_key: str | None = Field(
+        default=None,
+        pattern=r"^(ecdsa-p256-sha256|sm2-sm3):04[0-9a-f]{128}$",
+        description="Public key that signs the e-wallet's answers and news; needed in production, "
+        "noted at first use in the sandbox",
+    )
+    ewallet_stand_in_port: int = Field(
+        default=8610,
+        ge=0,
+        le=65_535,
+        description="Port of the e-wallet's stand-in, which `serve` runs in the sandbox beside a "
+        "hospital; 0: any",
     )
     template_months: int = Field(
         default=24, ge=1, le=36, description="Months until an unused face template is deleted"

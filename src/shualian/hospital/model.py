@@ -487,6 +487,21 @@ class SettlementCancellation:
 
 
 @dataclass(frozen=True, slots=True)
+class SettlementReversal:
+    """2601: end a settlement whose outcome is not known as never done.
+
+    Attributes:
+        command_id: Of the settlement (2207) that is ended; a repeat is answered as the first time.
+        fixmedins_code: Of the hospital.
+        psn_no: 人员编号.
+    """
+
+    command_id: CommandId
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+
+
+@dataclass(frozen=True, slots=True)
 class SettlementAnswer:
     """The answer of 2206 and 2207.
 

@@ -18,6 +18,7 @@ from shualian.hospital.model import (
     SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
+    SettlementReversal,
     VisitOpening,
     is_final,
 )
@@ -96,6 +97,18 @@ class InsurerPlatform(Protocol):
 
         One that was taken back by another command is answered with that one's number: then the
         insurer's books have nothing that stands.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def reverse_settlement(self, reversal: SettlementReversal) -> SettlementId | None:
+        """2601: end a settling command as never done, whatever came of it.
+
+        Afterwards the insurer's books have nothing of it that stands, and a copy of the command
+        that still arrives is refused. Gives the number of the cancellation that undid it; none
+        when it had not been done.
 
         Raises:
             Refused: See the class.

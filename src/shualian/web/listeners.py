@@ -10,6 +10,8 @@ from shualian.assembly import HospitalSide, InsurerSide
 from shualian.core.mode import Mode, Side
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings
+from shualian.gateway.ewallet import api as ewallet_api
+from shualian.gateway.ewallet.service import EWalletClient
 from shualian.insurer.accesses import api as accesses_api
 from shualian.insurer.assessment import api as assessment_api
 from shualian.insurer.channels import api as channels_api
@@ -86,7 +88,7 @@ def build_terminal_listener(
     insurer.check_notice()
     if insurer.mode is Mode.PRODUCTION:
         insurer.assessments.check_assessed()
-    origin = settings.terminal_origin if hospital is None else hospital.origin
+    origin = settings.terminal_origin if hospital is None else hospital.settings.terminal_origin
     routes = (
         terminals_api.terminal_router(insurer.terminals, origin=origin),
         verification_api.terminal_routes(insurer.captures, insurer.terminals, origin=origin),
@@ -214,6 +216,35 @@ def build_channel_listener(
         routers=[_documented(each) for each in (routes, messages, withdrawals)],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
+    )
+
+
+def build_hospital_news_listener(
+    hospital: HospitalSide, settings: Settings, *, stand_ins: Sequence[StandIn] = ()
+) -> FastAPI | None:
+    """What the e-wallet reaches: its signed news of payments; none where no wallet is set up.
+
+    Args:
+        hospital: Whose payments are told.
+        settings: For the stand-ins.
+        stand_ins: Beside those that follow from mode and settings.
+    """
+    origin = hospital.settings.wallet_news_origin
+    if origin is None or not isinstance(hospital.wallet, EWalletClient):
+        return None
+    routes = ewallet_api.notification_routes(
+        hospital.payments,
+        key=hospital.wallet.key,
+        merchant=hospital.institution,
+        origin=origin,
+        clock=hospital.clock,
+        mode=hospital.mode,
+    )
+    return build_listener(
+        "wallet news",
+        routers=[_documented(routes)],
+        mode=hospital.mode,
+        stand_ins=[*_stand_ins(hospital.mode, settings), *stand_ins],
     )
 
 
@@ -355,6 +386,9 @@ def _stand_ins(mode: Mode, settings: Settings) -> list[StandIn]:
         if settings.registry_url is not None:
             words = "公安人口信息（演练用的替身）"
             found.append(StandIn("police_registry", words, "police registry (stand-in)"))
+        if settings.ewallet_url is not None:
+            words = "电子支付账户（演练用的替身，没有真钱）"
+            found.append(StandIn("e_wallet", words, "e-wallet (stand-in, no real money)"))
     if settings.audit_checkpoints_dir is None:
         words = "审计检查点和数据库放在同一处（替身）"
         english = "audit checkpoints lie beside the database (stand-in)"

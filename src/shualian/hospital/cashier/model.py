@@ -27,6 +27,7 @@ from shualian.hospital.model import (
     hospital_kind,
 )
 from shualian.hospital.orders.model import ChargeItem
+from shualian.trust.audit.model import Payload
 
 TENDERED_FEN_MAX = Fen(10_000_000)
 """100,000 yuan: more is not counted at a window. Our own choice."""
@@ -183,6 +184,40 @@ CASH_TAKEN = hospital_kind(
     "不要再收，打印原来的票据",
     "Take no more; print the receipt",
 )
+
+
+class CashTaken(Payload, kind="hospital.cash_taken"):
+    """The audit's record of cash that was taken.
+
+    Attributes:
+        taking: Command of the taking.
+        payment: Command of the payment.
+        institution: Where.
+        due_fen: What was due and is taken.
+        tendered_fen: What was given; the rest was given back.
+        taken_by: By whom.
+    """
+
+    taking: CommandId
+    payment: CommandId
+    institution: InstitutionCode
+    due_fen: Fen
+    tendered_fen: Fen
+    taken_by: StaffId
+
+
+def cash_taken(taking: CashTaking) -> CashTaken:
+    """What the audit keeps of a taking."""
+    return CashTaken(
+        taking=taking.command_id,
+        payment=taking.payment,
+        institution=taking.institution,
+        due_fen=taking.due_fen,
+        tendered_fen=taking.tendered_fen,
+        taken_by=taking.taken_by,
+    )
+
+
 CASH_OPEN = hospital_kind(
     "cash_open",
     "现金还没有付",

@@ -17,6 +17,7 @@ from shualian.hospital.cashier.model import (
     CashTaking,
     Receipt,
     burden_of,
+    cash_taken,
     check_cash,
     check_receipt,
     check_same_taking,
@@ -30,6 +31,7 @@ from shualian.hospital.orders.model import ChargeItem
 from shualian.hospital.payments import store as payments
 from shualian.hospital.payments.model import PAYMENT_NOT_FOUND, Payment
 from shualian.hospital.records.service import Records
+from shualian.trust.audit.service import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Cashier:
                 taken_at=taken_at,
             )
             store.add(connection, taking)
+            record(connection, cash_taken(taking), at=taken_at)
             return taking
 
         return self._database.write(work)

@@ -4,7 +4,8 @@
 ``refused`` by asking again under the same identifier; ``prepared -> withdrawn`` when another bill
 takes its place. ``prepared -> reserved`` keeps the bill under a slip number until one scan or the
 slip finishes it, or closing time ends it as ``lapsed``. ``settled -> cancelling -> cancelled``
-takes a settlement back.
+takes a settlement back. An outcome that is waited for no more (:func:`is_overdue`, closing time,
+the person left) is ended instead: ``sent | unknown -> giving_up -> given_up`` reverses it (2601).
 
 Where a part is paid from an e-payment account, ``holding`` stands before ``sent``, and the money
 follows the state (:func:`next_step`): held before the insurer is asked, captured once it has
@@ -44,6 +45,7 @@ from shualian.hospital.model import (
     hospital_kind,
 )
 from shualian.hospital.wallet.model import (
+    ENDED_UNTAKEN,
     WALLET_HOLD_ENDED,
     DeclineReason,
     PaymentStatus,
@@ -52,6 +54,7 @@ from shualian.hospital.wallet.model import (
 )
 from shualian.hospital.wallet.model import PaymentState as WalletState
 from shualian.hospital.wallet.model import declined as hold_declined
+from shualian.trust.audit.model import Payload
 from shualian.verification.model import Scene
 
 SlipNo = NewType("SlipNo", str)
@@ -91,11 +94,19 @@ class PaymentState(StrEnum):
     WITHDRAWN = "withdrawn"
     LAPSED = "lapsed"
     """Not paid at the window by closing time; nothing was settled."""
+    GIVING_UP = "giving_up"
+    """The insurer was asked to end the command as never done (2601), or is about to be."""
+    GIVEN_UP = "given_up"
+    """Ended without waiting for its outcome; the insurer's books have nothing that stands."""
 
 
 UNDECIDED = frozenset((PaymentState.SENT, PaymentState.UNKNOWN))
 """In which only the insurer knows the outcome."""
-UNDER_WAY = UNDECIDED | {PaymentState.HOLDING, PaymentState.CANCELLING}
+UNDER_WAY = UNDECIDED | {
+    PaymentState.HOLDING,
+    PaymentState.CANCELLING,
+    PaymentState.GIVING_UP,
+}
 """In which something was asked, or is about to be, and is not answered."""
 NOT_SENT = frozenset((PaymentState.PREPARED, PaymentState.RESERVED))
 """In which nothing was asked of anybody; another bill may take its place."""
@@ -105,6 +116,7 @@ NOT_SETTLED = frozenset(
         PaymentState.CANCELLED,
         PaymentState.WITHDRAWN,
         PaymentState.LAPSED,
+        PaymentState.GIVEN_UP,
     )
 )
 """The ends in which the insurer has nothing in its books that stands."""
@@ -121,6 +133,7 @@ class Step(StrEnum):
     VOID = "void"
     CANCEL = "cancel"
     REFUND = "refund"
+    REVERSE = "reverse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +179,14 @@ class Payment:
         first_frame_at: Of that capture, UTC, once sent.
         sent_at: UTC, once sent.
         unknown_since: UTC; stays when the outcome is found out later.
-        decided_at: When it was settled, refused, withdrawn or lapsed, UTC.
+        decided_at: When it was settled, refused, withdrawn, lapsed or given up, UTC.
         settled: What the insurer settled (2207).
         wallet: What of the cash share comes from an e-payment account; none where nothing does.
         slip_no: Under which it waits or waited at the window.
         reserved_at: Since when, UTC.
         cancel_id: Command that takes the settlement back (2208).
         cancelled_at: When it was taken back, UTC.
-        cancellation: The insurer's number of that.
+        cancellation: The insurer's number of that; also of what a reversal undid.
     """
 
     command_id: CommandId
@@ -209,7 +222,8 @@ class Payment:
     @property
     def resolved(self) -> bool:
         """Whether its outcome was unknown and is known now."""
-        return self.unknown_since is not None and self.state not in UNDECIDED
+        open_states = UNDECIDED | {PaymentState.GIVING_UP}
+        return self.unknown_since is not None and self.state not in open_states
 
     @property
     def done(self) -> bool:
@@ -260,6 +274,69 @@ class Payment:
         if self.state is not PaymentState.SETTLED or self.settled is None:
             raise Refused(PAYMENT_NOT_SETTLED, found=self.state.value)
         return self.settled
+
+
+class MoneyChange(StrEnum):
+    """What was decided about somebody's money."""
+
+    CONFIRMED = "confirmed"
+    SETTLED = "settled"
+    REFUSED = "refused"
+    LAPSED = "lapsed"
+    CANCELLED = "cancelled"
+    GIVEN_UP = "given_up"
+    WALLET_HELD = "wallet_held"
+    WALLET_CAPTURED = "wallet_captured"
+    WALLET_RELEASED = "wallet_released"
+    """Voided or run out: the payer has the money back that was held."""
+    WALLET_REFUNDED = "wallet_refunded"
+
+
+class MoneyDecided(Payload, kind="hospital.payment"):
+    """The audit's record of a decision on a payment's money; amounts in fen, never negative.
+
+    Attributes:
+        change: What was decided.
+        payment: Command of the payment.
+        institution: Where.
+        subject: Whose benefits.
+        setl_id: The insurer's number of the settlement, once there is one.
+        cancellation: Its number of what undid that.
+        bill_fen: The whole bill.
+        fund_fen: Of the funds.
+        account_fen: From the personal account.
+        cash_fen: The cash share.
+        wallet_fen: What of it the e-wallet held, took or gave back with this change.
+        evidence: By what the person confirmed.
+        terminal: Where, of a face.
+    """
+
+    change: MoneyChange
+    payment: CommandId
+    institution: InstitutionCode
+    subject: PersonNo
+    setl_id: SettlementId | None
+    cancellation: SettlementId | None
+    bill_fen: Fen
+    fund_fen: Fen
+    account_fen: Fen
+    cash_fen: Fen
+    wallet_fen: Fen
+    evidence: Channel | None
+    terminal: TerminalId | None
+
+
+_STATE_CHANGES = {
+    PaymentState.SENT: MoneyChange.CONFIRMED,
+    PaymentState.HOLDING: MoneyChange.CONFIRMED,
+    PaymentState.SETTLED: MoneyChange.SETTLED,
+    PaymentState.REFUSED: MoneyChange.REFUSED,
+    PaymentState.LAPSED: MoneyChange.LAPSED,
+    PaymentState.CANCELLED: MoneyChange.CANCELLED,
+    PaymentState.GIVEN_UP: MoneyChange.GIVEN_UP,
+}
+_CAME_BACK = frozenset((PaymentState.HOLDING, PaymentState.CANCELLING))
+"""From which a payment moves on to a state whose decision is in the audit already."""
 
 
 PAYMENT_NOT_FOUND = hospital_kind(
@@ -336,6 +413,13 @@ PAYMENT_LAPSED = hospital_kind(
     "请重新预结算",
     "Prepare the settlement again",
 )
+PAYMENT_GIVEN_UP = hospital_kind(
+    "payment_given_up",
+    "这笔结算没等到结果，已经撤回，没有扣钱",
+    "The outcome of this payment was not waited for; it was taken back and nothing was paid",
+    "要付款请重新预结算",
+    "Prepare the settlement again to pay",
+)
 PAYMENT_CASH_TAKEN = hospital_kind(
     "payment_cash_taken",
     "这笔费用收过现金，不能在这里撤销",
@@ -361,6 +445,7 @@ WALLET_SHARE_INVALID = hospital_kind(
 REFUSALS = (
     PAYMENT_CANCELLED,
     PAYMENT_LAPSED,
+    PAYMENT_GIVEN_UP,
     PAYMENT_CASH_TAKEN,
     SLIP_NOT_FOUND,
     WALLET_SHARE_INVALID,
@@ -523,11 +608,24 @@ def renamed(part: WalletPart, step: Step, new_id: CommandId) -> WalletPart:
 
 def next_step(payment: Payment, *, now: datetime) -> Step | None:
     """What is left to do; none when the payment is done, undone or not confirmed."""
+    if payment.state is PaymentState.GIVING_UP or is_overdue(payment, now=now):
+        return Step.REVERSE
     if payment.state in UNDECIDED:
         return Step.SETTLE
     if payment.state is PaymentState.CANCELLING:
         return Step.CANCEL
     return None if payment.wallet is None else _wallet_step(payment, payment.wallet.held, now)
+
+
+def is_overdue(payment: Payment, *, now: datetime) -> bool:
+    """Whether an outcome is waited for no more, because no money is held for it any longer.
+
+    Asking again would settle a bill for a person who has left and whose money was given back.
+    """
+    if payment.state not in UNDECIDED or payment.sent_at is None:
+        return False
+    ended = payment.wallet is not None and payment.wallet.held.state not in OPEN_AT_WALLET
+    return ended or now >= payment.sent_at + HOLD_FOR
 
 
 def _wallet_step(payment: Payment, held: WalletPayment, now: datetime) -> Step | None:
@@ -574,6 +672,49 @@ def refused(payment: Payment, *, now: datetime) -> Payment:
     """
     _check_state(payment, *UNDECIDED)
     return replace(payment, state=PaymentState.REFUSED, decided_at=now)
+
+
+def giving_up(payment: Payment, *, now: datetime) -> Payment:
+    """The payment once its outcome is waited for no more.
+
+    While the wallet is asked to hold, nothing has gone to the insurer, so that it ends at once.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, *UNDECIDED, PaymentState.HOLDING)
+    if payment.state is PaymentState.HOLDING:
+        return replace(payment, state=PaymentState.GIVEN_UP, decided_at=now)
+    return replace(payment, state=PaymentState.GIVING_UP)
+
+
+def given_up(payment: Payment, cancellation: SettlementId | None, *, now: datetime) -> Payment:
+    """The payment once the insurer has ended its command as never done.
+
+    Args:
+        payment: That is given up.
+        cancellation: The insurer's number of what undid it; none when it was never done.
+        now: UTC.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, PaymentState.GIVING_UP)
+    after = replace(payment, state=PaymentState.GIVEN_UP, decided_at=now)
+    if cancellation is None:
+        return after
+    return replace(after, cancellation=cancellation, cancelled_at=now)
+
+
+def not_given_up(payment: Payment, *, now: datetime) -> Payment:
+    """The payment once the insurer has refused to end its command: its outcome counts again.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, PaymentState.GIVING_UP)
+    since = payment.unknown_since or now
+    return replace(payment, state=PaymentState.UNKNOWN, unknown_since=since)
 
 
 def withdrawn(payment: Payment, *, now: datetime) -> Payment:
@@ -637,3 +778,55 @@ def _may_be_sent(payment: Payment, now: datetime) -> bool:
 def _check_state(payment: Payment, *expected: PaymentState) -> None:
     if payment.state not in expected:
         raise Refused(PAYMENT_STEP, found=payment.state.value, expected=",".join(sorted(expected)))
+
+
+def decisions(before: Payment, after: Payment) -> tuple[MoneyDecided, ...]:
+    """What a change of a payment decides about money, for the audit; most changes decide once."""
+    found: list[MoneyDecided] = []
+    change = _STATE_CHANGES.get(after.state)
+    came_back = before.state in _CAME_BACK and change in {
+        MoneyChange.CONFIRMED,
+        MoneyChange.SETTLED,
+    }
+    if change is not None and before.state is not after.state and not came_back:
+        found.append(_decided(after, change, ZERO))
+    if after.wallet is not None:
+        held = before.wallet.held if before.wallet is not None else after.wallet.held
+        found += [_decided(after, *each) for each in _moved(held, after.wallet.held)]
+    return tuple(found)
+
+
+def _moved(before: WalletPayment, after: WalletPayment) -> list[tuple[MoneyChange, Fen]]:
+    """What the wallet did between two of its words; words may have been missed."""
+    moves: list[tuple[MoneyChange, Fen]] = []
+    if after.captured_fen > before.captured_fen:
+        taken = Fen(after.captured_fen - before.captured_fen)
+        moves.append((MoneyChange.WALLET_CAPTURED, taken))
+    if after.refunded_fen > before.refunded_fen:
+        given = Fen(after.refunded_fen - before.refunded_fen)
+        moves.append((MoneyChange.WALLET_REFUNDED, given))
+    if before.state is WalletState.HELD and after.state in ENDED_UNTAKEN:
+        moves.append((MoneyChange.WALLET_RELEASED, after.amount_fen))
+    if before.state is not WalletState.HELD and after.state is WalletState.HELD:
+        moves.append((MoneyChange.WALLET_HELD, after.amount_fen))
+    return moves
+
+
+def _decided(payment: Payment, change: MoneyChange, wallet_fen: Fen) -> MoneyDecided:
+    answer = payment.settled or payment.confirmed
+    amounts = answer.amounts
+    return MoneyDecided(
+        change=change,
+        payment=payment.command_id,
+        institution=payment.institution,
+        subject=payment.psn_no,
+        setl_id=answer.setl_id,
+        cancellation=payment.cancellation,
+        bill_fen=amounts.medfee_sumamt,
+        fund_fen=amounts.fund_pay_sumamt,
+        account_fen=Fen(amounts.acct_pay + amounts.acct_mulaid_pay),
+        cash_fen=amounts.psn_cash_pay,
+        wallet_fen=wallet_fen,
+        evidence=payment.channel,
+        terminal=payment.terminal_id,
+    )

@@ -13,10 +13,12 @@ and what is about to be asked is stored before, with the identifier under which 
 
 Power lost anywhere leaves one of these states, and from each ``model.next_step`` says what is to
 be sent (again) under the same identifier, which both outside parties answer as the first time or
-carry out now. ``resolve_all`` does that until every saga is done or undone. Money is never
-captured before the insurer has settled; when a hold has ended before it was captured, that part
-is open in cash. A repeated command is answered from its stored outcome before any proof is
-looked at.
+carry out now. ``resolve_all`` does that until every saga is done or undone. An outcome that is
+waited for no more, because the hold is over, the hospital closes or the person left, is ended by a
+reversal (2601), stored as ``giving_up`` before it is sent. Money is never captured before the
+insurer has settled; when a hold has ended before it was captured, that part is open in cash. A
+repeated command is answered from its stored outcome before any proof is looked at. Every decision
+on money leaves an event of the audit in the transaction that stores it.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,6 +54,7 @@ from shualian.hospital.model import (
     SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
+    SettlementReversal,
     any_evidence_from_bytes,
     evidence_to_bytes,
     is_final,
@@ -67,6 +70,7 @@ from shualian.hospital.payments.model import (
     NOTHING_TO_SETTLE,
     PAYMENT_CANCELLED,
     PAYMENT_CASH_TAKEN,
+    PAYMENT_GIVEN_UP,
     PAYMENT_IN_PROGRESS,
     PAYMENT_LAPSED,
     PAYMENT_NOT_FOUND,
@@ -83,6 +87,9 @@ from shualian.hospital.payments.model import (
     check_quote,
     check_same_bill,
     check_wallet_share,
+    decisions,
+    given_up,
+    giving_up,
     hold_refusal,
     holding,
     lapsed,
@@ -90,6 +97,7 @@ from shualian.hospital.payments.model import (
     new_slip_no,
     next_step,
     not_cancelled,
+    not_given_up,
     not_held,
     parse_slip_no,
     refused,
@@ -125,9 +133,11 @@ from shualian.hospital.wallet.model import (
     refusal_of,
 )
 from shualian.hospital.wallet.service import Agreements
+from shualian.trust.audit.service import record
 
 _EVIDENCE = "hospital.payment.evidence"
 _RESOLVED_MAX = 100
+_GIVEN_UP = frozenset((PaymentState.GIVING_UP, PaymentState.GIVEN_UP, PaymentState.WITHDRAWN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +230,9 @@ class Payments:
 
         Raises:
             Refused: ``hospital.payment_not_found``, ``payment_withdrawn``, ``payment_lapsed``,
-                ``payment_cancelled``, ``scene_not_allowed``, ``intent_differs``,
-                ``wallet_share_invalid``; what the insurer or the wallet refuses, now or the first
-                time: then nothing was settled and nothing is kept;
+                ``payment_cancelled``, ``payment_given_up``, ``scene_not_allowed``,
+                ``intent_differs``, ``wallet_share_invalid``; what the insurer or the wallet
+                refuses, now or the first time: then nothing was settled and nothing is kept;
                 ``hospital.outcome_unknown``, ``wallet_outcome_unknown``, ``wallet_unreachable``,
                 which :meth:`resolve` settles.
         """
@@ -235,7 +245,7 @@ class Payments:
                 return stored
             after = self._claimed(connection, stored, evidence, from_wallet_fen)
             after = replace(after, evidence_sealed=sealed)
-            store.change(connection, stored, after)
+            self._change(connection, stored, after)
             return after
 
         return self._finish(self._database.write(claim))
@@ -274,7 +284,7 @@ class Payments:
             while store.by_slip(connection, self._institution, slip_no) is not None:
                 slip_no = new_slip_no()
             after = reserved(stored.payment, slip_no, now=self._clock.now())
-            store.change(connection, stored, replace(stored, payment=after))
+            self._change(connection, stored, replace(stored, payment=after))
             return after
 
         return self._database.write(work)
@@ -294,15 +304,47 @@ class Payments:
         return stored.payment
 
     def close_day(self, *, now: datetime) -> Sequence[CommandId]:
-        """Closing time: what waits at the window unpaid is void, nothing was settled; which."""
+        """Closing time: what waits at the window unpaid is void, nothing was settled; which.
+
+        What was confirmed before and still has no outcome is given up; the resolver ends it.
+
+        Args:
+            now: The moment of closing, UTC; the same again finds nothing left.
+        """
 
         def work(connection: Connection) -> Sequence[CommandId]:
             waiting = store.reserved_before(connection, self._institution, now)
             for stored in waiting:
                 self._release(connection, stored, lapsed(stored.payment, now=now))
-            return [stored.payment.command_id for stored in waiting]
+            undecided = store.undecided_before(connection, self._institution, now)
+            for stored in undecided:
+                self._claim_giving_up(connection, stored)
+            return [stored.payment.command_id for stored in (*waiting, *undecided)]
 
         return self._database.write(work)
+
+    def give_up(self, *, command_id: CommandId) -> Payment:
+        """Wait for the outcome no more, because the person left or must pay otherwise (2601).
+
+        Ends undone: nothing of it stands at the insurer, whatever came of the command, and what was
+        held is given back. A bill that was not confirmed is withdrawn; one that is settled is
+        cancelled instead (:meth:`cancel`).
+
+        Raises:
+            Refused: ``hospital.payment_not_found``, ``payment_step``; what the insurer refuses:
+                then its outcome counts; ``hospital.outcome_unknown``, ``wallet_outcome_unknown``,
+                ``wallet_unreachable``, which :meth:`resolve` settles.
+        """
+
+        def claim(connection: Connection) -> StoredPayment:
+            stored = self._stored(connection, command_id)
+            if stored.payment.state in NOT_SENT:
+                return replace(stored, payment=self._withdraw(connection, stored))
+            if stored.payment.state in _GIVEN_UP:
+                return stored
+            return self._claim_giving_up(connection, stored)
+
+        return self._advanced(self._database.write(claim)).payment
 
     def cancel(self, *, command_id: CommandId) -> Payment:
         """Take a settlement back (2208) and give back what was taken from an account for it.
@@ -324,7 +366,7 @@ class Payments:
             if cash.by_payment(connection, self._institution, command_id) is not None:
                 raise Refused(PAYMENT_CASH_TAKEN)
             after = replace(stored, payment=cancelling(stored.payment, cancel_id))
-            store.change(connection, stored, after)
+            self._change(connection, stored, after)
             return after
 
         return self._advanced(self._database.write(claim)).payment
@@ -377,6 +419,13 @@ class Payments:
                 for stored in store.of_encounter(connection, self._institution, encounter_no)
             ]
         )
+
+    def _change(self, connection: Connection, before: StoredPayment, after: StoredPayment) -> None:
+        """Store where a payment stands now, with what was decided about money by it."""
+        store.change(connection, before, after)
+        now = self._clock.now()
+        for decided in decisions(before.payment, after.payment):
+            record(connection, decided, at=now)
 
     def _earlier_or_bill(
         self, connection: Connection, command_id: CommandId, encounter_no: EncounterNo
@@ -449,8 +498,8 @@ class Payments:
         return after
 
     def _release(self, connection: Connection, stored: StoredPayment, after: Payment) -> None:
-        store.change(connection, stored, replace(stored, payment=after))
-        orders.release_batch(connection, self._institution, after.chrg_bchno, by=after.command_id)
+        self._change(connection, stored, replace(stored, payment=after))
+        self._open_batch(connection, after)
 
     def _claimed(
         self,
@@ -487,6 +536,8 @@ class Payments:
             return self._take_settlement(stored)
         if step is Step.CANCEL:
             return self._take_cancellation(stored)
+        if step is Step.REVERSE:
+            return self._take_reversal(stored)
         return self._take_at_wallet(step, stored)
 
     def _take_settlement(self, stored: StoredPayment) -> StoredPayment:
@@ -536,14 +587,76 @@ class Payments:
             return stored
         if answer is None:
             after = replace(stored, payment=not_cancelled(payment))
-            store.change(connection, stored, after)
+            self._change(connection, stored, after)
             return after
         after = replace(stored, payment=cancelled(payment, answer, now=self._clock.now()))
-        store.change(connection, stored, after)
+        self._change(connection, stored, after)
         orders.reopen_batch(
             connection, self._institution, payment.chrg_bchno, by=payment.command_id
         )
         return after
+
+    def _claim_giving_up(self, connection: Connection, stored: StoredPayment) -> StoredPayment:
+        payment = giving_up(stored.payment, now=self._clock.now())
+        after = replace(stored, payment=payment)
+        self._change(connection, stored, after)
+        if payment.state is PaymentState.GIVEN_UP:
+            self._open_batch(connection, payment)
+        return after
+
+    def _take_reversal(self, stored: StoredPayment) -> StoredPayment:
+        command_id = stored.payment.command_id
+
+        def claim(connection: Connection) -> StoredPayment:
+            found = self._stored(connection, command_id)
+            if found.payment.state not in UNDECIDED:
+                return found
+            return self._claim_giving_up(connection, found)
+
+        stored = self._database.write(claim)
+        # An answer that came meanwhile has decided it.
+        if stored.payment.state is not PaymentState.GIVING_UP:
+            return stored
+        reversal = SettlementReversal(command_id, self._institution, stored.payment.psn_no)
+        try:
+            undone_by = command_insurer(self._insurer.reverse_settlement, reversal)
+        except Refused as refusal:
+            if not is_final(refusal):
+                raise
+            # What cannot be ended is what the insurer says that it is: the command is asked again.
+            return self._take_settlement(self._database.write(self._reversal_refused(command_id)))
+        return self._database.write(
+            lambda connection: self._record_reversal(connection, command_id, undone_by)
+        )
+
+    def _record_reversal(
+        self, connection: Connection, command_id: CommandId, undone_by: SettlementId | None
+    ) -> StoredPayment:
+        stored = self._stored(connection, command_id)
+        # Somebody else asked for the same reversal meanwhile and got an answer.
+        if stored.payment.state is not PaymentState.GIVING_UP:
+            return stored
+        payment = given_up(stored.payment, undone_by, now=self._clock.now())
+        after = replace(stored, payment=payment)
+        self._change(connection, stored, after)
+        self._open_batch(connection, payment)
+        return after
+
+    def _reversal_refused(self, command_id: CommandId) -> Callable[[Connection], StoredPayment]:
+        def work(connection: Connection) -> StoredPayment:
+            stored = self._stored(connection, command_id)
+            if stored.payment.state is not PaymentState.GIVING_UP:
+                return stored
+            after = replace(stored, payment=not_given_up(stored.payment, now=self._clock.now()))
+            self._change(connection, stored, after)
+            return after
+
+        return work
+
+    def _open_batch(self, connection: Connection, payment: Payment) -> None:
+        orders.release_batch(
+            connection, self._institution, payment.chrg_bchno, by=payment.command_id
+        )
 
     def _take_at_wallet(self, step: Step, stored: StoredPayment) -> StoredPayment:
         outcome = self._ask_wallet(step, stored)
@@ -611,10 +724,8 @@ class Payments:
         ended = payment.state is PaymentState.REFUSED is not stored.payment.state
         if ended:
             after = replace(after, refused=hold_refusal(part))
-            orders.release_batch(
-                connection, self._institution, payment.chrg_bchno, by=payment.command_id
-            )
-        store.change(connection, stored, after)
+            self._open_batch(connection, payment)
+        self._change(connection, stored, after)
         return after
 
     def _send(self, stored: StoredPayment) -> SettlementAnswer | Refused:
@@ -691,7 +802,7 @@ class Payments:
             return stored
         payment = settled(stored.payment, answer, now=self._clock.now())
         after = replace(stored, payment=payment, refused=None)
-        store.change(connection, stored, after)
+        self._change(connection, stored, after)
         # Only after a late answer: another bill for the same items is not to be shown any more.
         self._withdraw_prepared(connection, payment.encounter_no)
         orders.settle_batch(connection, self._institution, payment.chrg_bchno, by=command_id)
@@ -705,17 +816,15 @@ class Payments:
             return stored
         payment = refused(stored.payment, now=self._clock.now())
         after = replace(stored, payment=payment, refused=refusal)
-        store.change(connection, stored, after)
-        orders.release_batch(
-            connection, self._institution, payment.chrg_bchno, by=payment.command_id
-        )
+        self._change(connection, stored, after)
+        self._open_batch(connection, payment)
         return after
 
     def _note_unknown(self, connection: Connection, command_id: CommandId) -> None:
         stored = self._stored(connection, command_id)
         if stored.payment.state in UNDECIDED:
             payment = unknown(stored.payment, now=self._clock.now())
-            store.change(connection, stored, replace(stored, payment=payment))
+            self._change(connection, stored, replace(stored, payment=payment))
 
     def _undecided(self) -> Sequence[CommandId]:
         return self._database.read(
@@ -748,6 +857,7 @@ _ENDED = {
     PaymentState.WITHDRAWN: PAYMENT_WITHDRAWN,
     PaymentState.LAPSED: PAYMENT_LAPSED,
     PaymentState.CANCELLED: PAYMENT_CANCELLED,
+    PaymentState.GIVEN_UP: PAYMENT_GIVEN_UP,
 }
 
 

@@ -53,6 +53,7 @@ from shualian.hospital.model import (
 from shualian.hospital.payments.model import (
     NOT_SETTLED,
     OPEN_AT_WALLET,
+    UNDECIDED,
     UNDER_WAY,
     Payment,
     PaymentState,
@@ -266,6 +267,14 @@ def reserved_before(
     """What waits at the window since ``moment`` or longer."""
     waits = payments.c.state == PaymentState.RESERVED.value
     return _stored(connection, institution, waits & (payments.c.reserved_at <= moment))
+
+
+def undecided_before(
+    connection: Connection, institution: InstitutionCode, moment: datetime
+) -> Sequence[StoredPayment]:
+    """What was confirmed at ``moment`` or earlier and is neither settled nor refused."""
+    waits = payments.c.state.in_(_values({*UNDECIDED, PaymentState.HOLDING}))
+    return _stored(connection, institution, waits & (payments.c.sent_at <= moment))
 
 
 def open_sagas(

@@ -244,7 +244,7 @@ def _staff(code: str) -> list[SampleStaff]:
         (Role.TECHNICIAN, 2),
         (Role.VOLUNTEER, 1),
     )
-    made = []
+    made: list[SampleStaff] = []
     for role, count in wanted:
         for place in range(1, count + 1):
             name = _name(code, 50 + len(made))
