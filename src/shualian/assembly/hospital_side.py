@@ -100,6 +100,36 @@ def open_hospital_side(
         side=Side.HOSPITAL,
         mode=mode,
     )
+    return assemble_hospital(
+        settings,
+        institution=institution,
+        institution_name=institution_name,
+        prices=prices,
+        insurer=insurer,
+        proofs=proofs,
+        mode=mode,
+        clock=clock,
+        database=database,
+    )
+
+
+def assemble_hospital(
+    settings: Settings,
+    *,
+    institution: InstitutionCode,
+    institution_name: str,
+    prices: PriceList,
+    insurer: InsurerPlatform,
+    proofs: FaceProofs,
+    mode: Mode,
+    clock: Clock,
+    database: Database,
+) -> HospitalSide:
+    """One hospital's half over an open database.
+
+    Raises:
+        Refused: When keys are not as they must be.
+    """
     keys = keys_in(settings.data_dir / "hospital-keys", mode)
     sealer = Sealer(keys)
     records = Records(

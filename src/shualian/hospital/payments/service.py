@@ -17,8 +17,8 @@ carry out now. ``resolve_all`` does that until every saga is done or undone. An 
 waited for no more, because the hold is over, the hospital closes or the person left, is ended by a
 reversal (2601), stored as ``giving_up`` before it is sent. Money is never captured before the
 insurer has settled; when a hold has ended before it was captured, that part is open in cash. A
-repeated command is answered from its stored outcome before any proof is looked at. Every decision on money leaves an event of the audit in the transaction
-that stores it.
+repeated command is answered from its stored outcome before any proof is looked at. Every decision
+on money leaves an event of the audit in the transaction that stores it.
 """
 
 from collections.abc import Callable, Sequence
