@@ -33,6 +33,7 @@ from shualian.sandbox.ewallet.server import open_wallet
 from shualian.sandbox.ewallet.service import StandInWallet
 from shualian.trust.audit.checkpoints import CheckpointFolder
 from shualian.trust.audit.service import public_keys_of, verify_chain
+from shualian.trust.audit.store import events
 from shualian.trust.keys import DevelopmentKeys
 from shualian.verification import store as verification
 
@@ -322,8 +323,6 @@ def _audits(ended: Ended) -> Iterator[str]:
 
 def _audited(ended: Ended) -> Iterator[str]:
     """Every settlement that stands is in the hospital's audit, once more than its undoing."""
-    from shualian.trust.audit.store import events
-
     query = select(events.c.payload).where(events.c.kind == "hospital.payment")
     rows = ended.hospital.database.read(
         lambda connection: connection.execute(query).scalars().all()

@@ -9,7 +9,7 @@ import http.client
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -108,6 +108,8 @@ class Network:
         self._killing: Killing | None = None
         self._messages = 0
         self._lock = threading.Lock()
+        self._moving = 0
+        self._stopped = threading.Condition()
 
     def at(self, role: Role, port: int | None) -> None:
         """A process listens there now; none: it is gone."""
@@ -132,8 +134,23 @@ class Network:
             self._passed_on(message)
         return len(late)
 
+    def wait_until_quiet(self) -> None:
+        """Wait until nothing is on the roads: a message arrives although its sender died."""
+        with self._stopped:
+            self._stopped.wait_for(lambda: not self._moving)
+
     def carry(self, message: Message) -> Reply | None:
         """Bring a message there and its answer back; none when the connection is to be cut."""
+        with self._stopped:
+            self._moving += 1
+        try:
+            return self._carried(message)
+        finally:
+            with self._stopped:
+                self._moving -= 1
+                self._stopped.notify_all()
+
+    def _carried(self, message: Message) -> Reply | None:
         fate, killing = self._drawn()
         if killing is not None and not killing.answered:
             self._kill(killing.victim)
@@ -216,6 +233,7 @@ def road(network: Network, to: Role) -> Iterator[str]:
 
 class _Road(ThreadingHTTPServer):
     daemon_threads = True
+    disable_nagle_algorithm = True
     request_queue_size = 64
 
 
@@ -239,8 +257,9 @@ class _Proxy(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("content-length", str(len(reply.body)))
         self.send_header("connection", "close")
-        self.end_headers()
-        self.wfile.write(reply.body)
+        with suppress(OSError):  # whoever asked may be dead
+            self.end_headers()
+            self.wfile.write(reply.body)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

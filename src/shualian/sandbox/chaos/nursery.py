@@ -30,6 +30,7 @@ from shualian.sandbox.chaos.parts import (
     hospital_over,
     insurer_over,
     platform_of,
+    read_once,
     to,
 )
 from shualian.sandbox.ewallet.api import build_stand_in
@@ -40,6 +41,7 @@ from shualian.web.application import build_listener
 
 def main() -> None:
     """Start and end processes as standard input says, until it ends."""
+    read_once()
     born: set[int] = set()
     for line in sys.stdin:
         asked = json.loads(line)
@@ -49,7 +51,8 @@ def main() -> None:
             answer: object = {}
         else:
             answer = _born(asked, born)
-        print(json.dumps(answer), flush=True)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
     for pid in born:
         _ended(pid)
 
@@ -79,6 +82,8 @@ def _live(asked: Mapping[str, Any], tells: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
+    # What goes wrong inside is read there; what goes wrong on purpose is noise.
+    os.dup2(os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
     try:
         clock = SettableClock(datetime.fromisoformat(asked["now"]))
         app = _APPLICATIONS[Role(asked["role"])](asked, clock)

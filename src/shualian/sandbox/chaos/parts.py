@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,8 +23,11 @@ from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.settings import Settings
+from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 from shualian.hospital.ports import FaceProofs, InsurerPlatform
+from shualian.insurer.benefits.catalogue import CatalogueBook
+from shualian.insurer.benefits.policy import PolicyBook
 from shualian.insurer.benefits.store import (
     load_catalogues,
     load_policies,
@@ -135,8 +139,8 @@ def insurer_over(database: Database, folder: Path, clock: Clock) -> Insurer:
         settlements=Settlements(
             database=database,
             clock=clock,
-            policies=load_policies(packaged_policies()),
-            catalogues=load_catalogues(packaged_catalogues()),
+            policies=_policies(),
+            catalogues=_catalogues(),
             proofs=proofs,
             sealer=sealer,
             people=persons,
@@ -193,13 +197,36 @@ def hospital_over(
         settings,
         institution=HOSPITAL,
         institution_name=NAME,
-        prices=load_price_list(packaged_price_lists() / "990000-illustrative.csv"),
+        prices=_prices(),
         insurer=insurer,
         proofs=proofs,
         mode=Mode.SANDBOX,
         clock=clock,
         database=database,
     )
+
+
+def read_once() -> None:
+    """Read what every process reads at its start, before any is forked."""
+    _policies()
+    _catalogues()
+    _prices()
+    to("http://127.0.0.1").close()
+
+
+@cache
+def _policies() -> PolicyBook:
+    return load_policies(packaged_policies())
+
+
+@cache
+def _catalogues() -> CatalogueBook:
+    return load_catalogues(packaged_catalogues())
+
+
+@cache
+def _prices() -> PriceList:
+    return load_price_list(packaged_price_lists() / "990000-illustrative.csv")
 
 
 def checkpoints_in(folder: Path) -> Path:

@@ -15,14 +15,22 @@ from shualian.core.clock import business_date
 from shualian.core.identifiers import new_identifier
 from shualian.hospital.wallet.model import DeclineReason
 from shualian.sandbox.chaos.network import Killing, Role
-from shualian.sandbox.chaos.stage import START, GoneError, Person, Place, RefusedError, Stage
+from shualian.sandbox.chaos.stage import (
+    START,
+    FaultyError,
+    GoneError,
+    Person,
+    Place,
+    RefusedError,
+    Stage,
+)
 from shualian.sandbox.ewallet.model import FaultKind, NewsFaultKind
 from shualian.verification.model import Scene
 
 CODES = ("ZC001", "QT001", "HY001", "JC001", "JC002", "ZL001", "YP001", "YP003", "YP004", "CL001")
 TROUBLE = 0.12
 """Share of messages that do not simply arrive."""
-DEADLY = 0.3
+DEADLY = 0.4
 """Share of acts during which a process is to die."""
 ROUNDS_MAX = 8
 """In which everything must have come to rest once the network is calm."""
@@ -80,6 +88,7 @@ class Run:
     def __init__(self, whole: Stage, seed: int, *, acts: int) -> None:
         """Prepare a run of ``acts`` acts."""
         self.course = Course()
+        self.faults: list[str] = []
         self.place: Place = whole.copied()
         self._stage = whole
         self._random = Random(seed)  # noqa: S311 - a simulation
@@ -236,11 +245,11 @@ class Run:
         """Choose who dies, and when: at a message, or at a write."""
         if self._random.random() < 0.5:
             victim = self._random.choice(list(Role))
-            message = self._random.randrange(9)
+            message = self._random.randrange(7)
             self._stage.network.order(Killing(victim, message, self._random.random() < 0.5))
             return
         victim = self._random.choice([Role.INSURER, Role.HOSPITAL])
-        write, inside = self._random.randrange(9), self._random.random() < 0.6
+        write, inside = self._random.randrange(7), self._random.random() < 0.6
         self._asked(victim, "die", {"write": write, "inside": inside})
 
     def _knob(self) -> None:
@@ -334,6 +343,10 @@ class Run:
             return _GONE
         except RefusedError as refused:
             self._note(act, str(refused))
+            return None
+        except FaultyError as fault:
+            self.faults.append(str(fault))
+            self._note(act, "FAULT")
             return None
         self._note(act, found.get("state", "done") if isinstance(found, dict) else "done")
         return found

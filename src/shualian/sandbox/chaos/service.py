@@ -103,7 +103,7 @@ def _outcome(whole: Stage, seed: int, acts: int) -> Outcome:
     unrest = [] if came_to_rest else ["rest: the resolver did not come to an end"]
     return Outcome(
         seed=seed,
-        incoherent=[*unrest, *found.broken],
+        incoherent=[*unrest, *run.faults, *found.broken],
         states=Counter(found.states),
         acts=run.course.acts,
         kills=whole.kills - kills,

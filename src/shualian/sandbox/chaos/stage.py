@@ -4,7 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,8 @@ from psycopg import sql
 
 from shualian.assembly import HospitalSide
 from shualian.core.clock import SettableClock
-from shualian.core.database import open_database
+from shualian.core.database import Database, open_database
+from shualian.core.database.opening import connect_database
 from shualian.core.id_number import IdNumber, check_character
 from shualian.core.identifiers import (
     CommandId,
@@ -128,6 +130,8 @@ class Stage:
     kills: int = 0
     starts: int = 0
     _alive: dict[Role, int] = field(default_factory=dict)
+    # A message may kill somebody while whoever asked finds out and starts it again.
+    _lock: threading.RLock = field(default_factory=threading.RLock)
     _name: str = field(default_factory=lambda: new_identifier().lower())
 
     def place(self, name: str) -> Place:
@@ -158,14 +162,16 @@ class Stage:
             "folder": str(place.folder / "wallet" if side is None else place.folder),
             "database": "" if side is None else place.urls[side],
             "wallet_key": self.wallet_key,
+            "log": str(place.folder / "stderr.txt"),
             **self.origins,
         }
-        born = self._told(asked)
-        if "failed" in born:
-            raise Refused(NOT_BORN, role=role.value, found=born["failed"])
-        self.starts += 1
-        self._alive[role] = born["pid"]
-        self.network.at(role, born["port"])
+        with self._lock:
+            born = self._told(asked)
+            if "failed" in born:
+                raise Refused(NOT_BORN, role=role.value, found=born["failed"])
+            self.starts += 1
+            self._alive[role] = born["pid"]
+            self.network.at(role, born["port"])
 
     def is_alive(self, role: Role) -> bool:
         """Whether it was started and not ended since; one that killed itself counts as alive."""
@@ -173,10 +179,11 @@ class Stage:
 
     def end(self, role: Role) -> None:
         """Kill a process (SIGKILL), and wait until it is gone."""
-        pid = self._alive.pop(role, None)
-        self.network.at(role, None)
-        if pid is not None:
-            self._told({"end": pid})
+        with self._lock:
+            pid = self._alive.pop(role, None)
+            self.network.at(role, None)
+            if pid is not None:
+                self._told({"end": pid})
 
     def kill(self, role: Role) -> None:
         """As :meth:`end`, counted."""
@@ -189,17 +196,19 @@ class Stage:
         Raises:
             GoneError: When it does not answer.
             RefusedError: When it refuses.
+            FaultyError: When it answers with something else.
         """
         headers = (("content-type", "application/json"),)
         body = json.dumps(asked).encode()
         reply = self.network.send(Message(role, "POST", f"/by-hand/{act}", headers, body))
+        self.network.wait_until_quiet()
         if reply is None:
             raise GoneError(role.value)
         answer = json.loads(reply.body) if reply.status in {200, 422} else None
         if reply.status == 422 and isinstance(answer, dict):
             raise RefusedError(str(answer["refused"]))
         if reply.status != 200:
-            raise AssertionError(f"{role.value} answered {act} with {reply.status}")
+            raise FaultyError(f"{role.value} answered {act} with {reply.status}")
         return answer
 
     def close(self) -> None:
@@ -238,6 +247,10 @@ class Stage:
             connection.execute(sql.SQL(text).format(*map(sql.Identifier, names)))
 
 
+class FaultyError(Exception):
+    """A process answered with neither of what it may."""
+
+
 class RefusedError(Exception):
     """An act by hand was refused; its text is the refusal's code."""
 
@@ -252,11 +265,15 @@ def stage(folder: Path, *, server: str | None = None) -> Iterator[Stage]:
     """
     with ExitStack() as opened:
         made: list[Stage] = []
-        network = Network(lambda role: made[0].kill(role))
+
+        def kill(role: Role) -> None:
+            made[0].kill(role)
+
+        network = Network(kill)
         roads = {"insurer": Role.INSURER, "wallet": Role.WALLET, "news": Role.HOSPITAL}
         origins = {name: opened.enter_context(road(network, to)) for name, to in roads.items()}
         nursery = opened.enter_context(
-            subprocess.Popen(
+            subprocess.Popen(  # noqa: S603 - this interpreter, this package
                 [sys.executable, "-m", _NURSERY],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -270,11 +287,6 @@ def stage(folder: Path, *, server: str | None = None) -> Iterator[Stage]:
         yield whole
 
 
-def headers_at(now: datetime) -> str:
-    """The value of :data:`NOW_HEADER`."""
-    return now.isoformat()
-
-
 def _prepare(whole: Stage) -> None:
     """Make the template: people insured, with accounts, records and agreements."""
     place, clock = whole.place("template"), SettableClock(START)
@@ -282,7 +294,7 @@ def _prepare(whole: Stage) -> None:
     if whole.server is not None:
         for side in Side:
             whole._statement("CREATE DATABASE {}", whole._database("template", side))
-    with both(place, clock) as (insurer, hospital):
+    with both(place, clock, opening=_made) as (insurer, hospital):
         insurer.institutions.contract(Institution(HOSPITAL, NAME, "2", REGION))
         whole.people = [
             _person(insurer, hospital, clock, serial) for serial in range(1, PEOPLE + 1)
@@ -300,15 +312,22 @@ def _prepare(whole: Stage) -> None:
             wallet.agree(person.payer, _TERMS)
 
 
+def _made(url: str, side: Side) -> Database:
+    return open_database(url, side=side, mode=Mode.SANDBOX)
+
+
+def _reached(url: str, side: Side) -> Database:  # noqa: ARG001 - as _made
+    return connect_database(url)
+
+
 @contextmanager
-def both(place: Place, clock: SettableClock) -> Iterator[tuple[Insurer, HospitalSide]]:
+def both(
+    place: Place, clock: SettableClock, *, opening: Callable[[str, Side], Database] = _reached
+) -> Iterator[tuple[Insurer, HospitalSide]]:
     """Insurer and hospital in this process, with nobody else at their data."""
     with ExitStack() as opened:
         databases = {
-            side: opened.enter_context(
-                closing(open_database(place.urls[side], side=side, mode=Mode.SANDBOX))
-            )
-            for side in Side
+            side: opened.enter_context(closing(opening(place.urls[side], side))) for side in Side
         }
         insurer = insurer_over(databases[Side.INSURER], place.folder, clock)
         hospital = hospital_over(

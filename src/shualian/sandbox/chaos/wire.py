@@ -35,7 +35,7 @@ from shualian.hospital.model import (
     refusal_from_text,
     refusal_to_text,
 )
-from shualian.hospital.ports import FaceProofs, InsurerPlatform
+from shualian.hospital.ports import FaceProofs, InsurerPlatform, ask_insurer
 from shualian.verification.model import FaceProof
 
 PATH = "/insurer"
@@ -83,23 +83,28 @@ class WireInsurer:
 
     def person_information(self, query: PersonQuery) -> InsuredPerson:
         """See :meth:`InsurerPlatform.person_information`."""
-        return self._ask("person", query, InsuredPerson)
+        found: InsuredPerson = self._ask("person", query, InsuredPerson)
+        return found
 
     def open_visit(self, opening: VisitOpening) -> OpenedVisit:
         """See :meth:`InsurerPlatform.open_visit`."""
-        return self._ask("visit", opening, OpenedVisit)
+        found: OpenedVisit = self._ask("visit", opening, OpenedVisit)
+        return found
 
     def upload_charge_items(self, upload: ChargeUpload) -> tuple[FeeSplit, ...]:
         """See :meth:`InsurerPlatform.upload_charge_items`."""
-        return self._ask("charges", upload, tuple)
+        found: tuple[FeeSplit, ...] = self._ask("charges", upload, tuple)
+        return found
 
     def pre_settle(self, request: SettlementRequest) -> SettlementAnswer:
         """See :meth:`InsurerPlatform.pre_settle`."""
-        return self._ask("trial", request, SettlementAnswer)
+        found: SettlementAnswer = self._ask("trial", request, SettlementAnswer)
+        return found
 
     def settle(self, command: SettlementCommand) -> SettlementAnswer:
         """See :meth:`InsurerPlatform.settle`."""
-        return self._ask("settle", command, SettlementAnswer)
+        found: SettlementAnswer = self._ask("settle", command, SettlementAnswer)
+        return found
 
     def cancel_settlement(self, cancellation: SettlementCancellation) -> SettlementId:
         """See :meth:`InsurerPlatform.cancel_settlement`."""
@@ -112,7 +117,9 @@ class WireInsurer:
 
     def check(self, auth_no: AuthNo, *, expected_institution: InstitutionCode) -> FaceProof:
         """See :meth:`FaceProofs.check`."""
-        return self._ask("proof", ProofQuestion(auth_no, expected_institution), FaceProof)
+        asked = ProofQuestion(auth_no, expected_institution)
+        found: FaceProof = ask_insurer(lambda each: self._ask("proof", each, FaceProof), asked)
+        return found
 
     def _ask(self, name: str, message: object, expected: Any) -> Any:
         forbid_in_transaction("a message to the insurer")
