@@ -94,12 +94,41 @@ def open_hospital_side(
     Raises:
         Refused: When keys or the database are not as they must be.
     """
-    institution, folder = InstitutionCode(hospital.code), hospital.folder(settings.data_dir)
+    folder = hospital.folder(settings.data_dir)
     database = open_database(
         hospital.database_url or sqlite_url(folder / "hospital.sqlite"),
         side=Side.HOSPITAL,
         mode=mode,
     )
+    return assemble_hospital(
+        settings,
+        hospital=hospital,
+        prices=prices,
+        insurer=insurer,
+        proofs=proofs,
+        mode=mode,
+        clock=clock,
+        database=database,
+    )
+
+
+def assemble_hospital(
+    settings: Settings,
+    *,
+    hospital: HospitalSettings,
+    prices: PriceList,
+    insurer: InsurerPlatform,
+    proofs: FaceProofs,
+    mode: Mode,
+    clock: Clock,
+    database: Database,
+) -> HospitalSide:
+    """One hospital's half over an open database.
+
+    Raises:
+        Refused: When keys are not as they must be.
+    """
+    institution, folder = InstitutionCode(hospital.code), hospital.folder(settings.data_dir)
     keys = keys_in(folder / "hospital-keys", mode)
     sealer = Sealer(keys)
     records = Records(

@@ -2,15 +2,17 @@
 
 from dataclasses import fields
 from decimal import Decimal
+from typing import Protocol
 
-from shualian.assembly.insurer_side import InsurerSide
 from shualian.core.clock import Clock
 from shualian.core.identifiers import PersonNo, SettlementId
 from shualian.core.refusals import Refused
 from shualian.hospital import model as at_hospital
+from shualian.hospital.ports import FaceProofs
 from shualian.insurer.benefits.model import WHOLE, LineSplit, Settlement
 from shualian.insurer.benefits.wording import render_trace
 from shualian.insurer.persons.model import InsuranceStatus
+from shualian.insurer.persons.service import Persons
 from shualian.insurer.settlement import model as at_insurer
 from shualian.insurer.settlement.evidence.model import (
     CardEvidence,
@@ -20,13 +22,42 @@ from shualian.insurer.settlement.evidence.model import (
     FaceEvidence,
 )
 from shualian.insurer.settlement.model import ALREADY_CANCELLED
+from shualian.insurer.settlement.service import Settlements
 from shualian.verification.model import PROOF_OTHER_SUBJECT
+
+
+class Register(Protocol):
+    """What the platform needs of the insured."""
+
+    @property
+    def persons(self) -> Persons:
+        """Who is insured."""
+        ...
+
+
+class InsurerParts(Protocol):
+    """What the platform needs of an insurer; :class:`InsurerSide` is one."""
+
+    @property
+    def verification(self) -> FaceProofs:
+        """Where proofs are looked at."""
+        ...
+
+    @property
+    def insured(self) -> Register:
+        """The insured."""
+        ...
+
+    @property
+    def settlements(self) -> Settlements:
+        """The money of visits."""
+        ...
 
 
 class LocalInsurerPlatform:
     """The insurer's platform for a hospital in the same process: no wire, the same messages."""
 
-    def __init__(self, insurer: InsurerSide, clock: Clock) -> None:
+    def __init__(self, insurer: InsurerParts, clock: Clock) -> None:
         self._insurer = insurer
         self._clock = clock
 

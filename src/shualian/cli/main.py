@@ -10,6 +10,7 @@ from rich.table import Table
 from shualian.cli import audit as audit_commands
 from shualian.cli import bench_settlement as settlement_commands
 from shualian.cli import bench_verification
+from shualian.cli import chaos as chaos_commands
 from shualian.cli import persons as person_commands
 from shualian.cli import policy as policy_commands
 from shualian.cli import privacy as privacy_commands
@@ -61,6 +62,10 @@ benchmarks.command("benefits")(settle_commands.bench)
 benchmarks.command("settlement")(settlement_commands.bench)
 benchmarks.command("verification")(bench_verification.bench)
 app.add_typer(benchmarks, name="bench")
+chaos = typer.Typer(no_args_is_help=True, help="Kill what runs, and ask whether all agrees.")
+chaos.callback()(lambda: None)
+chaos.command("settlement")(chaos_commands.settlement)
+app.add_typer(chaos, name="chaos")
 audit = typer.Typer(no_args_is_help=True, help="The audit chain.")
 audit.command()(audit_commands.verify)
 app.add_typer(audit, name="audit")

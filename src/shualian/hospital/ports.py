@@ -35,7 +35,8 @@ class FaceProofs(Protocol):
         """The proof with this number, in time and for this institution; redeems nothing.
 
         Raises:
-            Refused: When there is no such proof, or it is not for this institution, or expired.
+            Refused: When there is no such proof, or it is not for this institution, or expired;
+                ``hospital.insurer_unreachable`` when nobody answers.
         """
         ...
 

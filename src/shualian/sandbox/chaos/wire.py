@@ -1,0 +1,161 @@
+"""The sandbox's own wire between the halves: a hospital's ports as JSON of our types over loopback.
+
+It is no national interface and proves nothing about one: it has no signatures and no envelope. It
+exists so that the halves are two processes between which messages can be lost.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import TypeAdapter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from shualian.core.database import forbid_in_transaction
+from shualian.core.identifiers import AuthNo, InstitutionCode, SettlementId
+from shualian.core.refusals import Refused
+from shualian.hospital.model import (
+    ChargeUpload,
+    FeeSplit,
+    InsuredPerson,
+    OpenedVisit,
+    PersonQuery,
+    SettlementAnswer,
+    SettlementCancellation,
+    SettlementCommand,
+    SettlementRequest,
+    SettlementReversal,
+    VisitOpening,
+    refusal_from_text,
+    refusal_to_text,
+)
+from shualian.hospital.ports import FaceProofs, InsurerPlatform, ask_insurer
+from shualian.verification.model import FaceProof
+
+PATH = "/insurer"
+REFUSED = HTTPStatus.UNPROCESSABLE_ENTITY
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class ProofQuestion:
+    """Whose proof a number is."""
+
+    auth_no: AuthNo
+    institution: InstitutionCode
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What goes there and what comes back."""
+
+    question: TypeAdapter[Any]
+    answer: TypeAdapter[Any]
+
+
+_FORMS: Mapping[str, _Form] = MappingProxyType(
+    {
+        "person": _Form(TypeAdapter(PersonQuery), TypeAdapter(InsuredPerson)),
+        "visit": _Form(TypeAdapter(VisitOpening), TypeAdapter(OpenedVisit)),
+        "charges": _Form(TypeAdapter(ChargeUpload), TypeAdapter(tuple[FeeSplit, ...])),
+        "trial": _Form(TypeAdapter(SettlementRequest), TypeAdapter(SettlementAnswer)),
+        "settle": _Form(TypeAdapter(SettlementCommand), TypeAdapter(SettlementAnswer)),
+        "cancel": _Form(TypeAdapter(SettlementCancellation), TypeAdapter(SettlementId)),
+        "reverse": _Form(TypeAdapter(SettlementReversal), TypeAdapter(SettlementId | None)),
+        "proof": _Form(TypeAdapter(ProofQuestion), TypeAdapter(FaceProof)),
+    }
+)
+
+
+class WireInsurer:
+    """A hospital's ports ``InsurerPlatform`` and ``FaceProofs`` at the other end of the wire."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        """Ask with ``http``, which has the base address and its times."""
+        self._http = http
+
+    def person_information(self, query: PersonQuery) -> InsuredPerson:
+        """See :meth:`InsurerPlatform.person_information`."""
+        found: InsuredPerson = self._ask("person", query, InsuredPerson)
+        return found
+
+    def open_visit(self, opening: VisitOpening) -> OpenedVisit:
+        """See :meth:`InsurerPlatform.open_visit`."""
+        found: OpenedVisit = self._ask("visit", opening, OpenedVisit)
+        return found
+
+    def upload_charge_items(self, upload: ChargeUpload) -> tuple[FeeSplit, ...]:
+        """See :meth:`InsurerPlatform.upload_charge_items`."""
+        found: tuple[FeeSplit, ...] = self._ask("charges", upload, tuple)
+        return found
+
+    def pre_settle(self, request: SettlementRequest) -> SettlementAnswer:
+        """See :meth:`InsurerPlatform.pre_settle`."""
+        found: SettlementAnswer = self._ask("trial", request, SettlementAnswer)
+        return found
+
+    def settle(self, command: SettlementCommand) -> SettlementAnswer:
+        """See :meth:`InsurerPlatform.settle`."""
+        found: SettlementAnswer = self._ask("settle", command, SettlementAnswer)
+        return found
+
+    def cancel_settlement(self, cancellation: SettlementCancellation) -> SettlementId:
+        """See :meth:`InsurerPlatform.cancel_settlement`."""
+        return SettlementId(self._ask("cancel", cancellation, str))
+
+    def reverse_settlement(self, reversal: SettlementReversal) -> SettlementId | None:
+        """See :meth:`InsurerPlatform.reverse_settlement`."""
+        answer: str | None = self._ask("reverse", reversal, (str, type(None)))
+        return None if answer is None else SettlementId(answer)
+
+    def check(self, auth_no: AuthNo, *, expected_institution: InstitutionCode) -> FaceProof:
+        """See :meth:`FaceProofs.check`."""
+        asked = ProofQuestion(auth_no, expected_institution)
+        found: FaceProof = ask_insurer(lambda each: self._ask("proof", each, FaceProof), asked)
+        return found
+
+    def _ask(self, name: str, message: object, expected: Any) -> Any:
+        forbid_in_transaction("a message to the insurer")
+        form = _FORMS[name]
+        response = self._http.post(f"{PATH}/{name}", content=form.question.dump_json(message))
+        if response.status_code == REFUSED:
+            raise refusal_from_text(response.text)
+        response.raise_for_status()
+        answer = form.answer.validate_json(response.content)
+        if not isinstance(answer, expected):
+            raise TypeError(f"{name} was answered with something else")
+        return answer
+
+
+def insurer_routes(platform: InsurerPlatform, proofs: FaceProofs) -> list[Route]:
+    """The insurer's end of the wire."""
+    acts: Mapping[str, Callable[[Any], object]] = {
+        "person": platform.person_information,
+        "visit": platform.open_visit,
+        "charges": platform.upload_charge_items,
+        "trial": platform.pre_settle,
+        "settle": platform.settle,
+        "cancel": platform.cancel_settlement,
+        "reverse": platform.reverse_settlement,
+        "proof": lambda asked: proofs.check(asked.auth_no, expected_institution=asked.institution),
+    }
+
+    async def answer(request: Request) -> Response:
+        name, body = request.path_params["name"], await request.body()
+        form = _FORMS[name]
+        try:
+            question = form.question.validate_json(body)
+            found = await run_in_threadpool(acts[name], question)
+        except Refused as refused:
+            text = refusal_to_text(refused)
+            return Response(text, REFUSED, media_type="application/json")
+        return Response(form.answer.dump_json(found), media_type="application/json")
+
+    return [Route(PATH + "/{name}", answer, methods=["POST"])]
