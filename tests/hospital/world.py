@@ -42,7 +42,9 @@ from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.model import (
     Amounts,
+    CardEvidence,
     ChargeUpload,
+    CodeEvidence,
     DocumentEvidence,
     Evidence,
     FaceEvidence,
@@ -51,6 +53,7 @@ from shualian.hospital.model import (
     FundDetail,
     Insurance,
     InsuredPerson,
+    NumberClaim,
     OpenedVisit,
     PersonQuery,
     Reason,
@@ -58,6 +61,7 @@ from shualian.hospital.model import (
     SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
+    VisitCancellation,
     VisitOpening,
 )
 from shualian.hospital.orders import store as order_store
@@ -70,6 +74,7 @@ from shualian.hospital.payments.service import Payments
 from shualian.hospital.records import store as record_store
 from shualian.hospital.records.model import PatientRecord
 from shualian.hospital.records.service import Records
+from shualian.hospital.scheduling import store as scheduling_store
 from shualian.hospital.scheduling.model import Department, Doctor
 from shualian.hospital.wallet import store as wallet_store
 from shualian.hospital.wallet.model import (
@@ -126,6 +131,8 @@ OTHER_HOSPITAL = InstitutionCode("H99000000002")
 KIOSK = TerminalId("K02")
 CLERK = StaffId("S001")
 PROOF_VALID = timedelta(minutes=5)
+CODE_VALID = timedelta(seconds=30)
+PIN = "135790"
 INTERNAL = Department("A03", "内科", "A03", "A")
 SURGERY = Department("A04", "外科", "A04", "B")
 DOCTOR = Doctor("D990000000001", "示例医生")
@@ -134,6 +141,7 @@ PRICES = load_price_list(packaged_price_lists() / "990000-illustrative.csv")
 CONSULTATION, CHEST_CT, BLOOD_PRESSURE_TABLETS, VITAMINS = "ZC001", "JC002", "YP003", "YP004"
 METADATA: tuple[MetaData, ...] = (
     record_store.metadata,
+    scheduling_store.metadata,
     encounter_store.metadata,
     order_store.metadata,
     payment_store.metadata,
@@ -407,6 +415,33 @@ def _reasons(amounts: Amounts) -> tuple[Reason, ...]:
     )
 
 
+class Codes:
+    """Shown codes: read while they are good, used up once, for one confirmation."""
+
+    def __init__(self, clock: SettableClock) -> None:
+        self._clock = clock
+        self._shown: dict[str, tuple[PersonNo, datetime]] = {}
+        self.used: dict[str, IntentId] = {}
+
+    def show(self, person: InsuredPerson) -> str:
+        token = new_secret_token()
+        self._shown[token] = person.psn_no, self._clock.now() + CODE_VALID
+        return token
+
+    def read(self, token: str) -> PersonNo:
+        psn_no, until = self._shown.get(token, (None, START))
+        if psn_no is None or self._clock.now() >= until:
+            raise Refused(NOT_KNOWN)
+        return psn_no
+
+    def use(self, evidence: CodeEvidence, *, subject: PersonNo) -> None:
+        if self.used.get(evidence.token) == evidence.intent_id:
+            return
+        if self.read(evidence.token) != subject or evidence.token in self.used:
+            raise Refused(PROOF_WRONG)
+        self.used[evidence.token] = evidence.intent_id
+
+
 class Insurer:
     """The insurer's platform with its own books; a command is done once, under its identifier."""
 
@@ -416,6 +451,9 @@ class Insurer:
         self._lock = threading.Lock()
         self.people = {person.psn_no: person for person in (ZHANG, LI, UNINSURED)}
         self.balances: dict[PersonNo, Fen] = {ZHANG.psn_no: Fen(30_00), LI.psn_no: ZERO}
+        self.codes = Codes(clock)
+        self.cards: dict[str, PersonNo] = {}
+        self.cancelled_visits: set[VisitId] = set()
         self.visits: dict[EncounterNo, tuple[VisitOpening, OpenedVisit]] = {}
         self.lines: dict[ChargeItemNo, Line] = {}
         self.settlements: dict[CommandId, tuple[SettlementCommand, SettlementAnswer]] = {}
@@ -431,12 +469,10 @@ class Insurer:
 
     def person_information(self, query: PersonQuery) -> InsuredPerson:
         def answer() -> InsuredPerson:
-            proof = self._proofs.check(
-                query.evidence.auth_no, expected_institution=query.fixmedins_code
-            )
-            if proof.subject != query.psn_no:
+            subject = self._subject(query.evidence, query.fixmedins_code)
+            if query.psn_no not in {None, subject}:
                 raise Refused(PROOF_OTHER_SUBJECT)
-            return self.people[query.psn_no]
+            return self.people[subject]
 
         return self._carry("1101", answer)
 
@@ -447,7 +483,10 @@ class Insurer:
                 if earlier[0] != opening:
                     raise Refused(DIFFERS)
                 return earlier[1]
-            self._proofs.redeem(opening.evidence, subject=opening.psn_no, use="register")
+            if isinstance(opening.evidence, FaceEvidence):
+                self._proofs.redeem(opening.evidence, subject=opening.psn_no, use="register")
+            if isinstance(opening.evidence, CodeEvidence):
+                self.codes.use(opening.evidence, subject=opening.psn_no)
             visit = OpenedVisit(VisitId(new_identifier()), opening.psn_no, opening.ipt_otp_no)
             self.visits[opening.ipt_otp_no] = opening, visit
             return visit
@@ -469,6 +508,13 @@ class Insurer:
             return tuple(self.lines[number].split for number in new)
 
         return self._carry("2204", answer)
+
+    def cancel_visit(self, cancellation: VisitCancellation) -> None:
+        def answer() -> None:
+            self._check_visit(cancellation.mdtrt_id, cancellation.psn_no)
+            self.cancelled_visits.add(cancellation.mdtrt_id)
+
+        self._carry("2202", answer)
 
     def pre_settle(self, request: SettlementRequest) -> SettlementAnswer:
         return self._carry("2206", lambda: self._computed(request))
@@ -508,6 +554,23 @@ class Insurer:
             for line in self.lines.values()
             if line.chrg_bchno == chrg_bchno and line.settled_by is None
         ]
+
+    def _subject(self, evidence: Evidence | NumberClaim, institution: InstitutionCode) -> PersonNo:
+        match evidence:
+            case FaceEvidence(auth_no=auth_no):
+                return self._proofs.check(auth_no, expected_institution=institution).subject
+            case CodeEvidence(token=token):
+                return self.codes.read(token)
+            case CardEvidence(card_no=card_no, pin=pin):
+                if pin != PIN or card_no not in self.cards:
+                    raise Refused(NOT_KNOWN)
+                return self.cards[card_no]
+            case DocumentEvidence() | NumberClaim():
+                number = evidence.id_number
+                found = [each.psn_no for each in self.people.values() if each.certno == number]
+                if not found:
+                    raise Refused(NOT_KNOWN)
+                return found[0]
 
     def _settled(self, command: SettlementCommand) -> SettlementAnswer:
         earlier = self.settlements.get(command.command_id)
@@ -853,7 +916,6 @@ class World:
                 database=database,
                 clock=clock,
                 records=records,
-                proofs=self.proofs,
                 insurer=self.insurer,
                 sealer=self.sealer,
             ),

@@ -79,7 +79,6 @@ def open_hospital_side(
             database=database,
             clock=clock,
             records=records,
-            proofs=proofs,
             insurer=insurer,
             sealer=sealer,
         ),
