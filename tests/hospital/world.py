@@ -37,6 +37,7 @@ from shualian.core.money import ZERO, Fen, share, total
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 from shualian.hospital.cashier import store as cashier_store
 from shualian.hospital.cashier.service import Cashier
+from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.encounters.service import Encounters
@@ -75,7 +76,8 @@ from shualian.hospital.records import store as record_store
 from shualian.hospital.records.model import PatientRecord
 from shualian.hospital.records.service import Records
 from shualian.hospital.scheduling import store as scheduling_store
-from shualian.hospital.scheduling.model import Department, Doctor
+from shualian.hospital.scheduling.model import BookingPolicy, Department, Doctor, Title
+from shualian.hospital.scheduling.service import Appointments, OrderedFees, Schedule
 from shualian.hospital.wallet import store as wallet_store
 from shualian.hospital.wallet.model import (
     Agreement,
@@ -111,6 +113,7 @@ from shualian.sandbox.ewallet.model import (
     refunded,
     voided,
 )
+from shualian.staff.model import Caller, Employer, Role
 from shualian.trust.model import Key, KeyId
 from shualian.trust.sealing import Sealer
 from shualian.verification.model import (
@@ -851,6 +854,47 @@ def _bound(status: PaymentStatus | None) -> Fen:
     return status.amount_fen if is_held else status.refundable_fen
 
 
+class ExpectedPeople:
+    """What the insurer's side was told of who comes and who is called."""
+
+    def __init__(self) -> None:
+        self.days: set[tuple[PersonNo, date]] = set()
+        self.calls: dict[TerminalId, PersonNo] = {}
+        self.silent = False
+
+    def expect(self, psn_no: PersonNo, day: date) -> None:
+        self._hear()
+        self.days.add((psn_no, day))
+
+    def forget(self, psn_no: PersonNo, day: date) -> None:
+        self._hear()
+        self.days.discard((psn_no, day))
+
+    def call(self, terminal_id: TerminalId, psn_no: PersonNo) -> None:
+        self._hear()
+        self.calls[terminal_id] = psn_no
+
+    def end_call(self, terminal_id: TerminalId) -> None:
+        self._hear()
+        self.calls.pop(terminal_id, None)
+
+    def _hear(self) -> None:
+        forbid_in_transaction("a message to the insurer")
+        if self.silent:
+            raise Refused(BUSY)
+
+
+class KnownResults:
+    """Encounters of which results came since."""
+
+    def __init__(self) -> None:
+        self.came: set[EncounterNo] = set()
+
+    def since(self, encounter_no: EncounterNo) -> bool:
+        forbid_in_transaction("a question about results")
+        return encounter_no in self.came
+
+
 @dataclass
 class Hospital:
     """The services of one hospital, as one process holds them."""
@@ -861,6 +905,9 @@ class Hospital:
     payments: Payments
     cashier: Cashier
     agreements: Agreements
+    schedule: Schedule
+    appointments: Appointments
+    emergencies: EmergencyDesk
 
 
 @dataclass
@@ -878,6 +925,9 @@ class World:
         self.insurer = Insurer(self.proofs, self.clock)
         self.breaker = self.insurer.breaker
         self.wallet = Wallet(self.clock, self.breaker)
+        self.expected = ExpectedPeople()
+        self.results = KnownResults()
+        self.policy = BookingPolicy(fees={Title.ORDINARY: CONSULTATION})
         self.start()
 
     def start(self) -> None:
@@ -890,6 +940,9 @@ class World:
         self.payments = self.hospital.payments
         self.cashier = self.hospital.cashier
         self.agreements = self.hospital.agreements
+        self.schedule = self.hospital.schedule
+        self.appointments = self.hospital.appointments
+        self.emergencies = self.hospital.emergencies
 
     def hospital_of(self, institution: InstitutionCode) -> Hospital:
         """The services of a hospital that keeps its rows in the same database."""
@@ -909,22 +962,54 @@ class World:
             sealer=self.sealer,
             wallet=self.wallet,
         )
+        encounters = Encounters(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            insurer=self.insurer,
+            sealer=self.sealer,
+            expectations=self.expected,
+        )
+        orders = Orders(
+            institution=institution,
+            database=database,
+            clock=clock,
+            insurer=self.insurer,
+            prices=PRICES,
+        )
+        fees = OrderedFees(
+            institution=institution, database=database, clock=clock, orders=orders, prices=PRICES
+        )
         return Hospital(
             records=records,
-            encounters=Encounters(
+            encounters=encounters,
+            orders=orders,
+            schedule=Schedule(
+                institution=institution,
+                database=database,
+                clock=clock,
+                fees=fees,
+                policy=self.policy,
+            ),
+            appointments=Appointments(
                 institution=institution,
                 database=database,
                 clock=clock,
                 records=records,
-                insurer=self.insurer,
-                sealer=self.sealer,
+                encounters=encounters,
+                fees=fees,
+                results=self.results,
+                expectations=self.expected,
+                policy=self.policy,
             ),
-            orders=Orders(
+            emergencies=EmergencyDesk(
                 institution=institution,
                 database=database,
                 clock=clock,
-                insurer=self.insurer,
-                prices=PRICES,
+                records=records,
+                encounters=encounters,
+                orders=orders,
             ),
             payments=Payments(
                 institution=institution,
@@ -998,6 +1083,24 @@ class World:
         """The person lays an ID document down at the window, and the clerk answers for it."""
         return DocumentEvidence(person.certno, CLERK, payment.intent_id)
 
+    def code(
+        self, person: InsuredPerson = ZHANG, intent_id: IntentId | None = None
+    ) -> CodeEvidence:
+        """The person's phone shows a code and it is scanned."""
+        return CodeEvidence(
+            self.insurer.codes.show(person), intent_id or IntentId(new_identifier())
+        )
+
+    def card(self, person: InsuredPerson = ZHANG, pin: str = PIN) -> CardEvidence:
+        """The person's card is read and the PIN typed."""
+        card_no = f"card of {person.psn_no}"
+        self.insurer.cards[card_no] = person.psn_no
+        return CardEvidence(card_no, pin, IntentId(new_identifier()))
+
+    def document(self, person: InsuredPerson = ZHANG) -> DocumentEvidence:
+        """A clerk sees the person's ID document."""
+        return DocumentEvidence(person.certno, CLERK, IntentId(new_identifier()))
+
     def agreed(self, person: InsuredPerson = ZHANG) -> None:
         """The person agrees to one-scan payment."""
         self.agreements.link(psn_no=person.psn_no, payer=PAYERS[person.psn_no])
@@ -1008,6 +1111,11 @@ class World:
         self.ordered(encounter, *codes)
         payment = self.prepared(encounter)
         return self.payments.settle(command_id=payment.command_id, evidence=self.confirmed(payment))
+
+
+def staff(*roles: Role, staff_id: StaffId = CLERK) -> Caller:
+    """Somebody of the hospital who is signed in."""
+    return Caller(staff_id, Employer(HOSPITAL), frozenset(roles))
 
 
 def command() -> CommandId:

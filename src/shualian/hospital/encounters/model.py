@@ -367,7 +367,8 @@ def missed(encounter: Encounter, others: Sequence[Queued], *, policy: QueuePolic
     after = replace(moved(encounter, back), misses=encounter.misses + 1)
     if after.standing is None:
         return after
-    return replace(after, standing=missed_standing(after.standing, others, policy=policy))
+    standing = missed_standing(after.standing, others, misses=after.misses, policy=policy)
+    return replace(after, standing=standing)
 
 
 def verified(encounter: Encounter, *, channel: Channel, at: datetime) -> Encounter:

@@ -56,7 +56,7 @@ class QueuePolicy:
     Attributes:
         aged_from: From which age somebody counts as old, years.
         aged_ahead: How many others an old patient overtakes at most.
-        missed_back: Behind how many waiting patients somebody goes who missed a call.
+        missed_back: Behind how many waiting patients somebody goes for each call they missed.
     """
 
     aged_from: int = 80
@@ -94,18 +94,22 @@ def calling_order(waiting: Iterable[Queued]) -> tuple[Queued, ...]:
     return tuple(sorted(waiting, key=lambda each: (each.standing, each.encounter_no)))
 
 
-def missed_standing(before: Standing, others: Sequence[Queued], *, policy: QueuePolicy) -> Standing:
+def missed_standing(
+    before: Standing, others: Sequence[Queued], *, misses: int, policy: QueuePolicy
+) -> Standing:
     """Where somebody goes who was called and did not come: behind the next few who wait.
 
-    Never further ahead than before; an emergency keeps its turn, because who does not answer then
-    may be unable to.
+    Each further miss goes further back, so that those who do not come never keep those who wait
+    from their turn. Never further ahead than before; an emergency keeps its turn, because who does
+    not answer then may be unable to.
 
     Args:
         before: Where they stood.
         others: Who waits in the same queue, in any order.
+        misses: How many calls they have missed with this one, from 1.
         policy: Of the hospital.
     """
-    ahead = calling_order(others)[: policy.missed_back]
+    ahead = calling_order(others)[: policy.missed_back * misses]
     if before.turn is Turn.EMERGENCY or not ahead:
         return before
     last = ahead[-1].standing
