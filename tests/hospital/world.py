@@ -37,12 +37,15 @@ from shualian.core.money import ZERO, Fen, share, total
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 from shualian.hospital.cashier import store as cashier_store
 from shualian.hospital.cashier.service import Cashier
+from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.model import (
     Amounts,
+    CardEvidence,
     ChargeUpload,
+    CodeEvidence,
     DocumentEvidence,
     Evidence,
     FaceEvidence,
@@ -51,6 +54,7 @@ from shualian.hospital.model import (
     FundDetail,
     Insurance,
     InsuredPerson,
+    NumberClaim,
     OpenedVisit,
     PersonQuery,
     Reason,
@@ -59,6 +63,7 @@ from shualian.hospital.model import (
     SettlementCommand,
     SettlementRequest,
     SettlementReversal,
+    VisitCancellation,
     VisitOpening,
 )
 from shualian.hospital.orders import store as order_store
@@ -71,7 +76,9 @@ from shualian.hospital.payments.service import Payments
 from shualian.hospital.records import store as record_store
 from shualian.hospital.records.model import PatientRecord
 from shualian.hospital.records.service import Records
-from shualian.hospital.scheduling.model import Department, Doctor
+from shualian.hospital.scheduling import store as scheduling_store
+from shualian.hospital.scheduling.model import BookingPolicy, Department, Doctor, Title
+from shualian.hospital.scheduling.service import Appointments, OrderedFees, Schedule
 from shualian.hospital.wallet import store as wallet_store
 from shualian.hospital.wallet.model import (
     Agreement,
@@ -107,6 +114,7 @@ from shualian.sandbox.ewallet.model import (
     refunded,
     voided,
 )
+from shualian.staff.model import Caller, Employer, Role
 from shualian.trust.audit import store as audit_store
 from shualian.trust.model import Key, KeyId
 from shualian.trust.sealing import Sealer
@@ -128,6 +136,8 @@ OTHER_HOSPITAL = InstitutionCode("H99000000002")
 KIOSK = TerminalId("K02")
 CLERK = StaffId("S001")
 PROOF_VALID = timedelta(minutes=5)
+CODE_VALID = timedelta(seconds=30)
+PIN = "135790"
 INTERNAL = Department("A03", "内科", "A03", "A")
 SURGERY = Department("A04", "外科", "A04", "B")
 DOCTOR = Doctor("D990000000001", "示例医生")
@@ -136,6 +146,7 @@ PRICES = load_price_list(packaged_price_lists() / "990000-illustrative.csv")
 CONSULTATION, CHEST_CT, BLOOD_PRESSURE_TABLETS, VITAMINS = "ZC001", "JC002", "YP003", "YP004"
 METADATA: tuple[MetaData, ...] = (
     record_store.metadata,
+    scheduling_store.metadata,
     encounter_store.metadata,
     order_store.metadata,
     payment_store.metadata,
@@ -411,6 +422,33 @@ def _reasons(amounts: Amounts) -> tuple[Reason, ...]:
     )
 
 
+class Codes:
+    """Shown codes: read while they are good, used up once, for one confirmation."""
+
+    def __init__(self, clock: SettableClock) -> None:
+        self._clock = clock
+        self._shown: dict[str, tuple[PersonNo, datetime]] = {}
+        self.used: dict[str, IntentId] = {}
+
+    def show(self, person: InsuredPerson) -> str:
+        token = new_secret_token()
+        self._shown[token] = person.psn_no, self._clock.now() + CODE_VALID
+        return token
+
+    def read(self, token: str) -> PersonNo:
+        psn_no, until = self._shown.get(token, (None, START))
+        if psn_no is None or self._clock.now() >= until:
+            raise Refused(NOT_KNOWN)
+        return psn_no
+
+    def use(self, evidence: CodeEvidence, *, subject: PersonNo) -> None:
+        if self.used.get(evidence.token) == evidence.intent_id:
+            return
+        if self.read(evidence.token) != subject or evidence.token in self.used:
+            raise Refused(PROOF_WRONG)
+        self.used[evidence.token] = evidence.intent_id
+
+
 class Insurer:
     """The insurer's platform with its own books; a command is done once, under its identifier."""
 
@@ -420,6 +458,9 @@ class Insurer:
         self._lock = threading.Lock()
         self.people = {person.psn_no: person for person in (ZHANG, LI, UNINSURED)}
         self.balances: dict[PersonNo, Fen] = {ZHANG.psn_no: Fen(30_00), LI.psn_no: ZERO}
+        self.codes = Codes(clock)
+        self.cards: dict[str, PersonNo] = {}
+        self.cancelled_visits: set[VisitId] = set()
         self.visits: dict[EncounterNo, tuple[VisitOpening, OpenedVisit]] = {}
         self.lines: dict[ChargeItemNo, Line] = {}
         self.settlements: dict[CommandId, tuple[SettlementCommand, SettlementAnswer]] = {}
@@ -437,12 +478,10 @@ class Insurer:
 
     def person_information(self, query: PersonQuery) -> InsuredPerson:
         def answer() -> InsuredPerson:
-            proof = self._proofs.check(
-                query.evidence.auth_no, expected_institution=query.fixmedins_code
-            )
-            if proof.subject != query.psn_no:
+            subject = self._subject(query.evidence, query.fixmedins_code)
+            if query.psn_no not in {None, subject}:
                 raise Refused(PROOF_OTHER_SUBJECT)
-            return self.people[query.psn_no]
+            return self.people[subject]
 
         return self._carry("1101", answer)
 
@@ -453,7 +492,10 @@ class Insurer:
                 if earlier[0] != opening:
                     raise Refused(DIFFERS)
                 return earlier[1]
-            self._proofs.redeem(opening.evidence, subject=opening.psn_no, use="register")
+            if isinstance(opening.evidence, FaceEvidence):
+                self._proofs.redeem(opening.evidence, subject=opening.psn_no, use="register")
+            if isinstance(opening.evidence, CodeEvidence):
+                self.codes.use(opening.evidence, subject=opening.psn_no)
             visit = OpenedVisit(VisitId(new_identifier()), opening.psn_no, opening.ipt_otp_no)
             self.visits[opening.ipt_otp_no] = opening, visit
             return visit
@@ -475,6 +517,13 @@ class Insurer:
             return tuple(self.lines[number].split for number in new)
 
         return self._carry("2204", answer)
+
+    def cancel_visit(self, cancellation: VisitCancellation) -> None:
+        def answer() -> None:
+            self._check_visit(cancellation.mdtrt_id, cancellation.psn_no)
+            self.cancelled_visits.add(cancellation.mdtrt_id)
+
+        self._carry("2202", answer)
 
     def pre_settle(self, request: SettlementRequest) -> SettlementAnswer:
         return self._carry("2206", lambda: self._computed(request))
@@ -517,6 +566,23 @@ class Insurer:
             for line in self.lines.values()
             if line.chrg_bchno == chrg_bchno and line.settled_by is None
         ]
+
+    def _subject(self, evidence: Evidence | NumberClaim, institution: InstitutionCode) -> PersonNo:
+        match evidence:
+            case FaceEvidence(auth_no=auth_no):
+                return self._proofs.check(auth_no, expected_institution=institution).subject
+            case CodeEvidence(token=token):
+                return self.codes.read(token)
+            case CardEvidence(card_no=card_no, pin=pin):
+                if pin != PIN or card_no not in self.cards:
+                    raise Refused(NOT_KNOWN)
+                return self.cards[card_no]
+            case DocumentEvidence() | NumberClaim():
+                number = evidence.id_number
+                found = [each.psn_no for each in self.people.values() if each.certno == number]
+                if not found:
+                    raise Refused(NOT_KNOWN)
+                return found[0]
 
     def _settled(self, command: SettlementCommand) -> SettlementAnswer:
         if command.command_id in self.reversed:
@@ -822,6 +888,47 @@ def _bound(status: PaymentStatus | None) -> Fen:
     return status.amount_fen if is_held else status.refundable_fen
 
 
+class ExpectedPeople:
+    """What the insurer's side was told of who comes and who is called."""
+
+    def __init__(self) -> None:
+        self.days: set[tuple[PersonNo, date]] = set()
+        self.calls: dict[TerminalId, PersonNo] = {}
+        self.silent = False
+
+    def expect(self, psn_no: PersonNo, day: date) -> None:
+        self._hear()
+        self.days.add((psn_no, day))
+
+    def forget(self, psn_no: PersonNo, day: date) -> None:
+        self._hear()
+        self.days.discard((psn_no, day))
+
+    def call(self, terminal_id: TerminalId, psn_no: PersonNo) -> None:
+        self._hear()
+        self.calls[terminal_id] = psn_no
+
+    def end_call(self, terminal_id: TerminalId) -> None:
+        self._hear()
+        self.calls.pop(terminal_id, None)
+
+    def _hear(self) -> None:
+        forbid_in_transaction("a message to the insurer")
+        if self.silent:
+            raise Refused(BUSY)
+
+
+class KnownResults:
+    """Encounters of which results came since."""
+
+    def __init__(self) -> None:
+        self.came: set[EncounterNo] = set()
+
+    def since(self, encounter_no: EncounterNo) -> bool:
+        forbid_in_transaction("a question about results")
+        return encounter_no in self.came
+
+
 @dataclass
 class Hospital:
     """The services of one hospital, as one process holds them."""
@@ -832,6 +939,9 @@ class Hospital:
     payments: Payments
     cashier: Cashier
     agreements: Agreements
+    schedule: Schedule
+    appointments: Appointments
+    emergencies: EmergencyDesk
 
 
 @dataclass
@@ -849,6 +959,9 @@ class World:
         self.insurer = Insurer(self.proofs, self.clock)
         self.breaker = self.insurer.breaker
         self.wallet = Wallet(self.clock, self.breaker)
+        self.expected = ExpectedPeople()
+        self.results = KnownResults()
+        self.policy = BookingPolicy(fees={Title.ORDINARY: CONSULTATION})
         self.start()
 
     def start(self) -> None:
@@ -861,6 +974,9 @@ class World:
         self.payments = self.hospital.payments
         self.cashier = self.hospital.cashier
         self.agreements = self.hospital.agreements
+        self.schedule = self.hospital.schedule
+        self.appointments = self.hospital.appointments
+        self.emergencies = self.hospital.emergencies
 
     def hospital_of(self, institution: InstitutionCode) -> Hospital:
         """The services of a hospital that keeps its rows in the same database."""
@@ -880,23 +996,54 @@ class World:
             sealer=self.sealer,
             wallet=self.wallet,
         )
+        encounters = Encounters(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            insurer=self.insurer,
+            sealer=self.sealer,
+            expectations=self.expected,
+        )
+        orders = Orders(
+            institution=institution,
+            database=database,
+            clock=clock,
+            insurer=self.insurer,
+            prices=PRICES,
+        )
+        fees = OrderedFees(
+            institution=institution, database=database, clock=clock, orders=orders, prices=PRICES
+        )
         return Hospital(
             records=records,
-            encounters=Encounters(
+            encounters=encounters,
+            orders=orders,
+            schedule=Schedule(
+                institution=institution,
+                database=database,
+                clock=clock,
+                fees=fees,
+                policy=self.policy,
+            ),
+            appointments=Appointments(
                 institution=institution,
                 database=database,
                 clock=clock,
                 records=records,
-                proofs=self.proofs,
-                insurer=self.insurer,
-                sealer=self.sealer,
+                encounters=encounters,
+                fees=fees,
+                results=self.results,
+                expectations=self.expected,
+                policy=self.policy,
             ),
-            orders=Orders(
+            emergencies=EmergencyDesk(
                 institution=institution,
                 database=database,
                 clock=clock,
-                insurer=self.insurer,
-                prices=PRICES,
+                records=records,
+                encounters=encounters,
+                orders=orders,
             ),
             payments=Payments(
                 institution=institution,
@@ -970,6 +1117,24 @@ class World:
         """The person lays an ID document down at the window, and the clerk answers for it."""
         return DocumentEvidence(person.certno, CLERK, payment.intent_id)
 
+    def code(
+        self, person: InsuredPerson = ZHANG, intent_id: IntentId | None = None
+    ) -> CodeEvidence:
+        """The person's phone shows a code and it is scanned."""
+        return CodeEvidence(
+            self.insurer.codes.show(person), intent_id or IntentId(new_identifier())
+        )
+
+    def card(self, person: InsuredPerson = ZHANG, pin: str = PIN) -> CardEvidence:
+        """The person's card is read and the PIN typed."""
+        card_no = f"card of {person.psn_no}"
+        self.insurer.cards[card_no] = person.psn_no
+        return CardEvidence(card_no, pin, IntentId(new_identifier()))
+
+    def document(self, person: InsuredPerson = ZHANG) -> DocumentEvidence:
+        """A clerk sees the person's ID document."""
+        return DocumentEvidence(person.certno, CLERK, IntentId(new_identifier()))
+
     def agreed(self, person: InsuredPerson = ZHANG) -> None:
         """The person agrees to one-scan payment."""
         self.agreements.link(psn_no=person.psn_no, payer=PAYERS[person.psn_no])
@@ -980,6 +1145,11 @@ class World:
         self.ordered(encounter, *codes)
         payment = self.prepared(encounter)
         return self.payments.settle(command_id=payment.command_id, evidence=self.confirmed(payment))
+
+
+def staff(*roles: Role, staff_id: StaffId = CLERK) -> Caller:
+    """Somebody of the hospital who is signed in."""
+    return Caller(staff_id, Employer(HOSPITAL), frozenset(roles))
 
 
 def command() -> CommandId:

@@ -155,7 +155,6 @@ def assemble_hospital(
             database=database,
             clock=clock,
             records=records,
-            proofs=proofs,
             insurer=insurer,
             sealer=sealer,
         ),

@@ -5,24 +5,27 @@ from decimal import Decimal
 from typing import Protocol
 
 from shualian.core.clock import Clock
-from shualian.core.identifiers import PersonNo, SettlementId
+from shualian.core.identifiers import InstitutionCode, PersonNo, SettlementId
 from shualian.core.refusals import Refused
 from shualian.hospital import model as at_hospital
 from shualian.hospital.ports import FaceProofs
 from shualian.insurer.benefits.model import WHOLE, LineSplit, Settlement
 from shualian.insurer.benefits.wording import render_trace
-from shualian.insurer.persons.model import InsuranceStatus
+from shualian.insurer.persons.model import PERSON_NOT_FOUND, InsuranceStatus
 from shualian.insurer.persons.service import Persons
 from shualian.insurer.settlement import model as at_insurer
 from shualian.insurer.settlement.evidence.model import (
+    EVIDENCE_OF_ANOTHER,
     CardEvidence,
     CodeEvidence,
     DocumentEvidence,
     Evidence,
     FaceEvidence,
 )
-from shualian.insurer.settlement.model import ALREADY_CANCELLED
+from shualian.insurer.settlement.evidence.service import Cards
+from shualian.insurer.settlement.model import ALREADY_CANCELLED, REGISTER_USE
 from shualian.insurer.settlement.service import Settlements
+from shualian.insurer.vouchers.service import VoucherPins, Vouchers
 from shualian.verification.model import PROOF_OTHER_SUBJECT
 
 
@@ -32,6 +35,16 @@ class Register(Protocol):
     @property
     def persons(self) -> Persons:
         """Who is insured."""
+        ...
+
+    @property
+    def vouchers(self) -> Vouchers:
+        """Their codes."""
+        ...
+
+    @property
+    def pins(self) -> VoucherPins:
+        """Their PINs."""
         ...
 
 
@@ -53,6 +66,11 @@ class InsurerParts(Protocol):
         """The money of visits."""
         ...
 
+    @property
+    def cards(self) -> Cards:
+        """Whose a card is."""
+        ...
+
 
 class LocalInsurerPlatform:
     """The insurer's platform for a hospital in the same process: no wire, the same messages."""
@@ -62,13 +80,12 @@ class LocalInsurerPlatform:
         self._clock = clock
 
     def person_information(self, query: at_hospital.PersonQuery) -> at_hospital.InsuredPerson:
-        """1101, answered to who holds a proof of that person."""
-        proof = self._insurer.verification.check(
-            query.evidence.auth_no, expected_institution=query.fixmedins_code
-        )
-        if proof.subject != query.psn_no:
-            raise Refused(PROOF_OTHER_SUBJECT)
-        person = self._insurer.insured.persons.get(query.psn_no)
+        """1101, answered to who holds evidence of that person; nothing is used up."""
+        subject = self._subject(query.evidence, query.fixmedins_code)
+        if query.psn_no not in {None, subject}:
+            face = isinstance(query.evidence, at_hospital.FaceEvidence)
+            raise Refused(PROOF_OTHER_SUBJECT if face else EVIDENCE_OF_ANOTHER)
+        person = self._insurer.insured.persons.get(subject)
         return at_hospital.InsuredPerson(
             psn_no=person.psn_no,
             psn_name=person.name,
@@ -85,7 +102,17 @@ class LocalInsurerPlatform:
         )
 
     def open_visit(self, opening: at_hospital.VisitOpening) -> at_hospital.OpenedVisit:
-        """2201; a repeat is known by the hospital's own number of the visit."""
+        """2201; a repeat is known by the hospital's own number of the visit.
+
+        A face proof is redeemed with the visit and a code before it: power lost between the two
+        leaves a used code and no visit, and the repeat goes through, because redeeming is
+        idempotent for (institution, intent, use). On a card or a document the visit is a claim.
+        """
+        face = None
+        if isinstance(opening.evidence, at_hospital.FaceEvidence):
+            face = _face(opening.evidence, opening.psn_no)
+        if isinstance(opening.evidence, at_hospital.CodeEvidence):
+            self._use_code(opening.evidence, opening)
         visit = self._insurer.settlements.open_visit(
             institution=opening.fixmedins_code,
             registration=at_insurer.Registration(
@@ -98,9 +125,18 @@ class LocalInsurerPlatform:
                 dept_code=opening.dept_code,
                 caty=opening.caty,
             ),
-            evidence=_face(opening.evidence, opening.psn_no),
+            evidence=face,
         )
         return at_hospital.OpenedVisit(visit.mdtrt_id, opening.psn_no, opening.ipt_otp_no)
+
+    def cancel_visit(self, cancellation: at_hospital.VisitCancellation) -> None:
+        """2202."""
+        self._insurer.settlements.visits.cancel_visit(
+            institution=cancellation.fixmedins_code,
+            mdtrt_id=cancellation.mdtrt_id,
+            psn_no=cancellation.psn_no,
+            ipt_otp_no=cancellation.ipt_otp_no,
+        )
 
     def upload_charge_items(
         self, upload: at_hospital.ChargeUpload
@@ -178,6 +214,41 @@ class LocalInsurerPlatform:
             psn_no=reversal.psn_no,
         )
         return None if ended.cancellation is None else ended.cancellation.setl_id
+
+    def _subject(
+        self,
+        evidence: at_hospital.Evidence | at_hospital.NumberClaim,
+        institution: InstitutionCode,
+    ) -> PersonNo:
+        """Whose evidence it is."""
+        insurer = self._insurer
+        match evidence:
+            case at_hospital.FaceEvidence(auth_no=auth_no):
+                return insurer.verification.check(auth_no, expected_institution=institution).subject
+            case at_hospital.CodeEvidence(token=token):
+                return insurer.insured.vouchers.read_code(token, institution=institution)
+            case at_hospital.CardEvidence(card_no=card_no, pin=pin):
+                holder = insurer.cards.holder(card_no)
+                insurer.insured.pins.check(holder, pin)
+                return holder
+            case at_hospital.DocumentEvidence() | at_hospital.NumberClaim():
+                id_number = evidence.id_number
+                found = insurer.insured.persons.by_number(id_number)
+        if found is None:
+            raise Refused(PERSON_NOT_FOUND)
+        return found
+
+    def _use_code(
+        self, evidence: at_hospital.CodeEvidence, opening: at_hospital.VisitOpening
+    ) -> None:
+        made = self._insurer.insured.vouchers.redeem_code(
+            evidence.token,
+            institution=opening.fixmedins_code,
+            intent_id=evidence.intent_id,
+            use=REGISTER_USE,
+        )
+        if made.psn_no != opening.psn_no:
+            raise Refused(EVIDENCE_OF_ANOTHER)
 
 
 def _face(evidence: at_hospital.FaceEvidence, subject: PersonNo) -> FaceEvidence:

@@ -10,6 +10,7 @@ from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.orders import store as order_store
 from shualian.hospital.payments import store as payment_store
 from shualian.hospital.records import store as record_store
+from shualian.hospital.scheduling import store as scheduling_store
 from shualian.hospital.wallet import store as wallet_store
 from shualian.insurer.accesses import store as access_store
 from shualian.insurer.activation import store as activation_store
@@ -63,6 +64,7 @@ INSURER_TABLES: Sequence[MetaData] = (
 
 HOSPITAL_TABLES: Sequence[MetaData] = (
     record_store.metadata,
+    scheduling_store.metadata,
     encounter_store.metadata,
     order_store.metadata,
     payment_store.metadata,

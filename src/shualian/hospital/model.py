@@ -6,7 +6,7 @@ interface for institutions). Money is integer fen, quantities and prices are exa
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -137,6 +137,19 @@ class CardEvidence:
         return Channel.CARD
 
 
+@dataclass(frozen=True, slots=True)
+class NumberClaim:
+    """An ID number that staff have on record, with nobody shown; it only opens a claim.
+
+    Attributes:
+        id_number: Of whom the staff speak.
+        claimed_by: Who of the staff, and so who answers for it.
+    """
+
+    id_number: IdNumber = field(repr=False)
+    claimed_by: StaffId
+
+
 Evidence: TypeAlias = FaceEvidence | CodeEvidence | CardEvidence | DocumentEvidence
 """What a settlement may rest on; a typed number is not among them."""
 
@@ -203,11 +216,18 @@ class InsuredPerson:
 
 @dataclass(frozen=True, slots=True)
 class PersonQuery:
-    """1101, asked with a proof that the person stands here."""
+    """1101, asked with what the person showed.
+
+    Attributes:
+        fixmedins_code: Of the hospital.
+        psn_no: Whom the hospital believes it has before it; none while only the evidence says it.
+        evidence: Read and not used up: the same face or code can go on to register. A claim
+            proves nobody; what rests on it brings evidence of its own.
+    """
 
     fixmedins_code: InstitutionCode
-    psn_no: PersonNo
-    evidence: FaceEvidence
+    psn_no: PersonNo | None
+    evidence: Evidence | NumberClaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +247,8 @@ class VisitOpening:
         dept_code: 科室编码.
         dept_name: 科室名称.
         caty: 科别.
-        evidence: What proves that the person is here and wants it.
+        evidence: Used up by it. Without it, and with a card or a document, the visit is a claim:
+            its settlement brings evidence of its own.
     """
 
     command_id: CommandId
@@ -242,7 +263,7 @@ class VisitOpening:
     dept_code: str
     dept_name: str
     caty: str
-    evidence: FaceEvidence
+    evidence: Evidence | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +272,16 @@ class OpenedVisit:
 
     mdtrt_id: VisitId
     psn_no: PersonNo
+    ipt_otp_no: EncounterNo
+
+
+@dataclass(frozen=True, slots=True)
+class VisitCancellation:
+    """2202: take a registration back; a repeat is known by the visit."""
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
     ipt_otp_no: EncounterNo
 
 
@@ -642,8 +673,7 @@ def age_band(birth_date: date, day: date) -> str:
 
     Coarse on purpose: it serves statistics and must point at nobody.
     """
-    had_birthday = (day.month, day.day) >= (birth_date.month, birth_date.day)
-    decade = (day.year - birth_date.year - (not had_birthday)) // 10 * 10
+    decade = years_old(birth_date, day) // 10 * 10
     return "90+" if decade >= 90 else f"{decade}-{decade + 9}"
 
 
@@ -724,6 +754,17 @@ def _fields_of(evidence: Evidence) -> Mapping[str, str]:
                 "seen_by": evidence.seen_by,
                 "intent_id": evidence.intent_id,
             }
+
+
+def without_pin(evidence: Evidence) -> Evidence:
+    """The evidence as it may be kept for longer than the person stands there."""
+    return replace(evidence, pin="") if isinstance(evidence, CardEvidence) else evidence
+
+
+def years_old(birth_date: date, day: date) -> int:
+    """Completed years at ``day``."""
+    had_birthday = (day.month, day.day) >= (birth_date.month, birth_date.day)
+    return day.year - birth_date.year - (not had_birthday)
 
 
 def evidence_from_bytes(content: bytes) -> FaceEvidence:

@@ -19,6 +19,7 @@ from shualian.hospital.model import (
     SettlementCommand,
     SettlementRequest,
     SettlementReversal,
+    VisitCancellation,
     VisitOpening,
     is_final,
 )
@@ -53,7 +54,7 @@ class InsurerPlatform(Protocol):
     """
 
     def person_information(self, query: PersonQuery) -> InsuredPerson:
-        """1101: who a verified person is.
+        """1101: who the person is that showed this; uses nothing up.
 
         Raises:
             Refused: When the evidence does not prove the person, or the insurer does not know
@@ -62,7 +63,15 @@ class InsurerPlatform(Protocol):
         ...
 
     def open_visit(self, opening: VisitOpening) -> OpenedVisit:
-        """2201: register a visit on evidence that the person is here.
+        """2201: register a visit; a face or a code that it rests on is used up.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def cancel_visit(self, cancellation: VisitCancellation) -> None:
+        """2202: cancel a registration without charge items; again changes nothing.
 
         Raises:
             Refused: See the class.

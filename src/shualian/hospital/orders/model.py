@@ -204,8 +204,15 @@ ORDER_INVALID = hospital_kind(
     "请核对数量",
     "Check the quantity",
 )
+CHARGE_NOT_OPEN = hospital_kind(
+    "charge_not_open",
+    "这些费用已经结算，不能直接撤销",
+    "These charges are settled or withdrawn already",
+    "已经付过的请办退费",
+    "What is paid is given back by a refund",
+)
 
-REFUSALS = (PRICE_LIST_INVALID, ITEM_NOT_PRICED, ORDER_INVALID)
+REFUSALS = (PRICE_LIST_INVALID, ITEM_NOT_PRICED, ORDER_INVALID, CHARGE_NOT_OPEN)
 
 
 def parse_price_list(text: str) -> PriceList:

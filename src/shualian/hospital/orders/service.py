@@ -5,7 +5,8 @@ number (``feedetl_sn``); the insurer answers a line that it knows as the first t
 whose answer was lost is simply made again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from itertools import groupby
 
 from sqlalchemy import Connection
@@ -25,6 +26,7 @@ from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter, c
 from shualian.hospital.model import ChargeUpload
 from shualian.hospital.orders import store
 from shualian.hospital.orders.model import (
+    CHARGE_NOT_OPEN,
     Batch,
     BatchState,
     ChargeItem,
@@ -88,6 +90,21 @@ class Orders:
             return new
 
         return self._database.write(work)
+
+    def withdraw_within(
+        self, connection: Connection, items: Collection[ChargeItem], *, at: datetime
+    ) -> None:
+        """Take unpaid lines of one encounter off the bill that the insurer has not heard of.
+
+        Raises:
+            Refused: ``hospital.charge_not_open``.
+        """
+        for item in items:
+            known = store.batches_of(connection, self._institution, item.encounter_no)
+            states = {batch.chrg_bchno: batch.state for batch in known}
+            if item.split is not None or states[item.chrg_bchno] is not BatchState.OPEN:
+                raise Refused(CHARGE_NOT_OPEN, chrg_bchno=item.chrg_bchno, at=at.isoformat())
+        store.remove_items(connection, [item.feedetl_sn for item in items])
 
     def upload(self, *, encounter_no: EncounterNo) -> Sequence[ChargeItem]:
         """Upload what is not uploaded yet (2204); gives all lines with their splits.

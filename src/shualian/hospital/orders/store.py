@@ -4,7 +4,7 @@ Prices, quantities and shares are stored as decimal text, because no engine of o
 decimal of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    delete,
     insert,
     select,
     update,
@@ -192,6 +193,11 @@ def reopen_batch(
 def add_items(connection: Connection, new: Sequence[ChargeItem]) -> None:
     """Insert new lines."""
     connection.execute(insert(items), [_item_row(item) for item in new])
+
+
+def remove_items(connection: Connection, numbers: Collection[ChargeItemNo]) -> None:
+    """Forget lines that the insurer has not heard of."""
+    connection.execute(delete(items).where(items.c.feedetl_sn.in_(numbers)))
 
 
 def add_splits(connection: Connection, classed: Sequence[ChargeItem]) -> None:
