@@ -2,6 +2,7 @@
 
 from shualian.assembly.hospital_side import HospitalSide, open_hospital_side
 from shualian.assembly.insured import InsuredServices
+from shualian.assembly.insurer_books import LocalInsurerBooks
 from shualian.assembly.insurer_platform import LocalInsurerPlatform
 from shualian.assembly.insurer_side import InsurerSide, open_insurer_side
 from shualian.assembly.tables import HOSPITAL_TABLES, INSURER_TABLES
@@ -12,6 +13,7 @@ __all__ = (
     "HospitalSide",
     "InsuredServices",
     "InsurerSide",
+    "LocalInsurerBooks",
     "LocalInsurerPlatform",
     "open_hospital_side",
     "open_insurer_side",

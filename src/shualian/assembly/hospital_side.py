@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from shualian.assembly.foundations import audit_of, keys_in, sqlite_url, staff_of
+from shualian.assembly.insurer_books import NoInsurerBooks
 from shualian.core.clock import Clock
 from shualian.core.database import Database, open_database
 from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode, Side
 from shualian.core.settings import Settings
-from shualian.hospital.cashier.service import Cashier
+from shualian.hospital.cashier.closing.ports import InsurerBooks
+from shualian.hospital.cashier.service import Cashier, CashierServices, cashier_services
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.service import Orders
@@ -31,6 +33,7 @@ class HospitalSide:
     orders: Orders
     payments: Payments
     cashier: Cashier
+    desk: CashierServices
     staff: StaffServices
     audit: AuditChain
 
@@ -49,6 +52,7 @@ def open_hospital_side(
     proofs: FaceProofs,
     mode: Mode,
     clock: Clock,
+    books: InsurerBooks | None = None,
 ) -> HospitalSide:
     """Open one hospital's half of the house.
 
@@ -70,6 +74,21 @@ def open_hospital_side(
         insurer=insurer,
         sealer=sealer,
     )
+    payments = Payments(
+        institution=institution,
+        database=database,
+        clock=clock,
+        records=records,
+        insurer=insurer,
+        sealer=sealer,
+    )
+    cashier = Cashier(
+        institution=institution,
+        institution_name=institution_name,
+        database=database,
+        clock=clock,
+        records=records,
+    )
     return HospitalSide(
         institution=institution,
         database=database,
@@ -90,20 +109,17 @@ def open_hospital_side(
             insurer=insurer,
             prices=prices,
         ),
-        payments=Payments(
+        payments=payments,
+        cashier=cashier,
+        desk=cashier_services(
+            cashier=cashier,
             institution=institution,
             database=database,
             clock=clock,
             records=records,
-            insurer=insurer,
-            sealer=sealer,
-        ),
-        cashier=Cashier(
-            institution=institution,
-            institution_name=institution_name,
-            database=database,
-            clock=clock,
-            records=records,
+            payments=payments,
+            proofs=proofs,
+            books=books or NoInsurerBooks(),
         ),
         staff=staff_of(settings, database, sealer, clock),
         audit=audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock),

@@ -39,7 +39,9 @@ from shualian.core.identifiers import (
 )
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
-from shualian.hospital.cashier import store as cash
+from shualian.hospital.cashier.refunds import store as refunds
+from shualian.hospital.cashier.refunds.model import RefundCause
+from shualian.hospital.cashier.tenders import store as cash
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
 from shualian.hospital.model import (
@@ -304,10 +306,15 @@ class Payments:
 
         return self._database.write(work)
 
-    def cancel(self, *, command_id: CommandId) -> Payment:
+    def cancel(self, *, command_id: CommandId, at_window: bool = False) -> Payment:
         """Take a settlement back (2208) and give back what was taken from an account for it.
 
-        Its items are open again.
+        Its items are open again. What was taken for it at the window becomes due back in the
+        transaction that stores the insurer's yes.
+
+        Args:
+            command_id: Of the payment.
+            at_window: Whether somebody is there who gives back what was taken at the window.
 
         Raises:
             Refused: ``hospital.payment_not_found``, ``payment_step``, ``payment_cash_taken``;
@@ -321,7 +328,8 @@ class Payments:
             stored = self._stored(connection, command_id)
             if stored.payment.state in {PaymentState.CANCELLING, PaymentState.CANCELLED}:
                 return stored
-            if cash.by_payment(connection, self._institution, command_id) is not None:
+            taken = cash.by_payment(connection, self._institution, command_id)
+            if taken is not None and not at_window:
                 raise Refused(PAYMENT_CASH_TAKEN)
             after = replace(stored, payment=cancelling(stored.payment, cancel_id))
             store.change(connection, stored, after)
@@ -538,10 +546,19 @@ class Payments:
             after = replace(stored, payment=not_cancelled(payment))
             store.change(connection, stored, after)
             return after
-        after = replace(stored, payment=cancelled(payment, answer, now=self._clock.now()))
+        now = self._clock.now()
+        after = replace(stored, payment=cancelled(payment, answer, now=now))
         store.change(connection, stored, after)
         orders.reopen_batch(
             connection, self._institution, payment.chrg_bchno, by=payment.command_id
+        )
+        refunds.make_due(
+            connection,
+            self._institution,
+            payment.command_id,
+            cause=RefundCause.CANCELLED,
+            cause_id=payment.cancel_id,
+            now=now,
         )
         return after
 
