@@ -109,7 +109,12 @@ def _open(
     opened: ExitStack, settings: Settings, clock: Clock, mode: Mode
 ) -> "tuple[InsurerSide, HospitalSide | None]":
     """The insurer's side, and the hospital's when its code is set; closed with the stack."""
-    from shualian.assembly import LocalInsurerPlatform, open_hospital_side, open_insurer_side
+    from shualian.assembly import (
+        LocalInsurerBooks,
+        LocalInsurerPlatform,
+        open_hospital_side,
+        open_insurer_side,
+    )
     from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 
     insurer = open_insurer_side(settings, mode=mode, clock=clock)
@@ -125,6 +130,7 @@ def _open(
         proofs=insurer.verification,
         mode=mode,
         clock=clock,
+        books=LocalInsurerBooks(insurer, InstitutionCode(settings.hospital_code)),
     )
     opened.callback(hospital.close)
     return insurer, hospital

@@ -145,7 +145,7 @@ class Cashier:
         for tender in found:
             key = connection, self._institution, tender.kind, tender.reference
             if tender.reference and tenders.reference_used(*key):
-                raise Refused(TENDER_USED, kind=tender.kind.value)
+                raise Refused(TENDER_USED, tender=tender.kind.value)
         return found
 
     def _take(self, connection: Connection, asked: Taking) -> Taking:

@@ -540,9 +540,10 @@ class Payments:
         stored = self._stored(connection, asked.command_id)
         payment = stored.payment
         # Somebody else asked for the same cancellation meanwhile and got an answer.
-        if payment.state is not PaymentState.CANCELLING or payment.cancel_id != asked.cancel_id:
+        cancel_id = payment.cancel_id
+        if payment.state is not PaymentState.CANCELLING or cancel_id != asked.cancel_id:
             return stored
-        if answer is None:
+        if answer is None or cancel_id is None:
             after = replace(stored, payment=not_cancelled(payment))
             store.change(connection, stored, after)
             return after
@@ -557,7 +558,7 @@ class Payments:
             self._institution,
             payment.command_id,
             cause=RefundCause.CANCELLED,
-            cause_id=payment.cancel_id,
+            cause_id=cancel_id,
             now=now,
         )
         return after

@@ -212,7 +212,8 @@ class Closings:
     def _near(self, connection: Connection, day: HospitalDay, others: _Others) -> Near:
         """Look up elsewhere only what the others have and the day has not."""
         ours = {line.key for line in day.lines}
-        lines, undecided = set(), set()
+        lines: set[tuple[SettlementId, bool]] = set()
+        undecided: set[CommandId] = set()
         for line in others.insurer.lines:
             if line.key in ours or line.command_id is None:
                 continue

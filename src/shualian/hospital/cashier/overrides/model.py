@@ -217,7 +217,7 @@ def used(
         Refused: ``hospital.override_differs``, ``hospital.override_step``.
     """
     if (override.kind, override.payment) != (kind, payment) or amount_fen > override.amount_fen:
-        raise Refused(OVERRIDE_DIFFERS, kind=kind.value)
+        raise Refused(OVERRIDE_DIFFERS, asked=kind.value)
     if override.state is OverrideState.USED and kind in ONCE_PER_PAYMENT:
         return override
     _check_state(override, OverrideState.APPROVED)

@@ -211,7 +211,7 @@ class Refunds:
         now = self._clock.now()
         if business_date(payment.settled.setl_time) < business_date(now):
             if override_id is None:
-                raise Refused(OVERRIDE_NEEDED, kind=OverrideKind.LATE_CANCELLATION.value)
+                raise Refused(OVERRIDE_NEEDED, override=OverrideKind.LATE_CANCELLATION.value)
             overrides.use(
                 connection,
                 self._institution,

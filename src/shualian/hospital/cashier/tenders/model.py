@@ -253,7 +253,7 @@ def check_reference(kind: TenderKind, reference: str) -> None:
     form = _REFERENCES.get(kind)
     fits = reference == "" if form is None else form.fullmatch(reference) is not None
     if not fits:
-        raise Refused(TENDER_REFERENCE, kind=kind.value)
+        raise Refused(TENDER_REFERENCE, tender=kind.value)
 
 
 def check_same_taking(found: Taking, *, payment: CommandId, offers: Sequence[Offer]) -> None:

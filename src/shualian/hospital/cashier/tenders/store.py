@@ -61,7 +61,10 @@ tenders = Table(
 
 def add(connection: Connection, taking: Taking) -> None:
     """Insert what was taken; a second taking for the payment is impossible by its key."""
-    key = {"institution": taking.institution, "command_id": taking.command_id}
+    key: dict[str, Any] = {
+        "institution": taking.institution,
+        "command_id": taking.command_id,
+    }
     connection.execute(
         insert(takings).values(
             key

@@ -118,4 +118,4 @@ def needs_second(amounts: Amounts, evidence: Evidence, policy: WindowPolicy) -> 
 
 def override_needed() -> Refused:
     """The refusal of a large bill on a document that one clerk has seen."""
-    return Refused(OVERRIDE_NEEDED, kind=OverrideKind.SETTLE_WITHOUT_FACE.value)
+    return Refused(OVERRIDE_NEEDED, override=OverrideKind.SETTLE_WITHOUT_FACE.value)

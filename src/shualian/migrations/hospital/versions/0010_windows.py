@@ -1,5 +1,7 @@
 """The windows: tenders, shifts, refunds, overrides, closed days."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -41,7 +43,7 @@ def _identifier(name: str, *, nullable: bool = False) -> sa.Column[str]:
     return sa.Column(name, sa.String(length=30), nullable=nullable)
 
 
-def _moment(name: str, *, nullable: bool = False) -> sa.Column[sa.DateTime]:
+def _moment(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
 
