@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -17,6 +17,9 @@ from shualian.core.settings import Settings, load_settings
 if TYPE_CHECKING:
     from shualian.hospital.statistics.model import Seconds, Share, Statistics
 
+Key = TypeVar("Key")
+
+_FIRST, _LAST = date(2000, 1, 1), date(2999, 12, 31)
 HIDDEN = "<5"
 """Stands for a group of fewer people than may be shown."""
 
@@ -54,8 +57,8 @@ def stats(
         lambda connection: statistics_of(
             connection,
             institution=None if institution is None else InstitutionCode(institution),
-            first=first.date() if first else date.min,
-            last=last.date() if last else date(9998, 12, 31),
+            first=first.date() if first else _FIRST,
+            last=last.date() if last else _LAST,
             since=since.date() if since else None,
         ),
     )
@@ -91,7 +94,7 @@ def _share(share: "Share") -> dict[str, float | None]:
     return {"part": share.part, "whole": share.whole, "ratio": share.ratio}
 
 
-def _seconds(groups: "Mapping[str, Seconds | None]") -> dict[str, object]:
+def _seconds(groups: "Mapping[Key, Seconds | None]") -> dict[str, object]:
     return {
         str(name): None if seconds is None else asdict(seconds) for name, seconds in groups.items()
     }

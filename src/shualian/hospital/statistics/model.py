@@ -20,7 +20,7 @@ from math import ceil
 from typing import TypeVar
 
 from shualian.core.identifiers import PersonNo
-from shualian.hospital.model import Channel
+from shualian.hospital.model import Channel, hospital_kind
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -111,6 +111,9 @@ class Share:
 class Statistics:
     """Everything that is printed; ``None`` stands for a group too small to be shown.
 
+    Where a date is given from which face care was offered, all but ``insured_before`` is from
+    that date on.
+
     Attributes:
         uses: By day and channel.
         by_face: Uses by face among all.
@@ -130,6 +133,17 @@ class Statistics:
     shown_to_paid: Mapping[Channel, Seconds | None]
     by_age: Mapping[str, Seconds | None]
     overrides: Share
+
+
+INSTITUTION_UNCLEAR = hospital_kind(
+    "institution_unclear",
+    "这个数据库里没有就诊记录，或者有几家医院的记录",
+    "The database has no encounters, or those of several institutions",
+    "请用 --institution 说明是哪一家",
+    "Say which one with --institution",
+)
+
+REFUSALS = (INSTITUTION_UNCLEAR,)
 
 
 def statistics(

@@ -6,19 +6,8 @@ from sqlalchemy import Connection
 
 from shualian.core.identifiers import InstitutionCode
 from shualian.core.refusals import Refused
-from shualian.hospital.model import hospital_kind
 from shualian.hospital.statistics import store
-from shualian.hospital.statistics.model import Statistics, statistics
-
-INSTITUTION_UNCLEAR = hospital_kind(
-    "institution_unclear",
-    "这个数据库里没有就诊记录，或者有几家医院的记录",
-    "The database has no encounters, or those of several institutions",
-    "请用 --institution 说明是哪一家",
-    "Say which one with --institution",
-)
-
-REFUSALS = (INSTITUTION_UNCLEAR,)
+from shualian.hospital.statistics.model import INSTITUTION_UNCLEAR, Statistics, statistics
 
 
 def statistics_of(

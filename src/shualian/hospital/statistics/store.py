@@ -1,4 +1,4 @@
-"""Queries of statistics over what encounters, payments and windows recorded; no table of its own."""
+"""Queries of statistics over other rooms' tables; none of its own."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
