@@ -12,6 +12,12 @@ from shualian.core.money import Fen
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 from shualian.hospital import model
 from shualian.hospital.cashier import model as cashier
+from shualian.hospital.cashier.closing import model as closing
+from shualian.hospital.cashier.overrides import model as overrides
+from shualian.hospital.cashier.refunds import model as refunds
+from shualian.hospital.cashier.shifts import model as shifts
+from shualian.hospital.cashier.tenders import model as tenders
+from shualian.hospital.cashier.window import model as window
 from shualian.hospital.encounters import model as encounters
 from shualian.hospital.model import (
     Amounts,
@@ -36,7 +42,20 @@ from shualian.hospital.records import model as records
 
 EVERY_REFUSAL = [
     kind
-    for room in (model, records, encounters, orders, payments, cashier)
+    for room in (
+        model,
+        records,
+        encounters,
+        orders,
+        payments,
+        cashier,
+        tenders,
+        shifts,
+        refunds,
+        overrides,
+        window,
+        closing,
+    )
     for kind in room.REFUSALS
 ]
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, MetaData
 
-from shualian.core.clock import SettableClock
+from shualian.core.clock import SettableClock, business_date
 from shualian.core.database import Database, forbid_in_transaction
 from shualian.core.id_number import IdNumber, check_character
 from shualian.core.identifiers import (
@@ -36,7 +36,10 @@ from shualian.core.identifiers import (
 from shualian.core.money import ZERO, Fen, share, total
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 from shualian.hospital.cashier import store as cashier_store
-from shualian.hospital.cashier.service import Cashier
+from shualian.hospital.cashier.closing.model import InsurerDay, totals_of
+from shualian.hospital.cashier.closing.model import Line as BookLine
+from shualian.hospital.cashier.service import Cashier, CashierServices, cashier_services
+from shualian.hospital.cashier.shifts.model import DrawerNo, Shift
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.encounters.model import Encounter
@@ -89,6 +92,8 @@ from shualian.hospital.wallet.model import (
     DeclineReason,
     Done,
     HoldCommand,
+    Movement,
+    MovementKind,
     News,
     NotificationId,
     Outcome,
@@ -468,6 +473,7 @@ class Insurer:
         self.cancelled: dict[CommandId, tuple[SettlementCancellation, SettlementId]] = {}
         self.reversed: dict[CommandId, SettlementId | None] = {}
         self.unreversible = False
+        self.cancelled_at: dict[CommandId, datetime] = {}
         self.settled_intents: set[IntentId] = set()
         self.messages: list[str] = []
         self.fault: Fault | None = None
@@ -546,6 +552,19 @@ class Insurer:
             for command_id, (_, answer) in self.settlements.items()
             if answer.setl_id not in undone
         }
+
+    def of_day(self, day: date) -> InsurerDay:
+        """3201 and 3202 of a day."""
+        forbid_in_transaction("a question to the insurer")
+        settled = {answer.setl_id: (c, answer) for c, (_, answer) in self.settlements.items()}
+        lines = [_book_line(*each) for each in settled.values() if _on(each[1].setl_time, day)]
+        lines += [
+            _book_line(*settled[cancellation.setl_id], sign=-1)
+            for cancellation, _ in self.cancelled.values()
+            if _on(self.cancelled_at[cancellation.command_id], day)
+        ]
+        funds = total([line.fund_fen for line in lines])
+        return InsurerDay(tuple(lines), totals_of(lines), {"hifp_pay": funds} if funds else {})
 
     def break_next(self, infno: str, fault: Fault) -> None:
         """Let the next message of this kind meet a fault."""
@@ -632,6 +651,7 @@ class Insurer:
         self.balances[cancellation.psn_no] = Fen(self.balances[cancellation.psn_no] + paid)
         number = SettlementId(new_identifier())
         self.cancelled[cancellation.command_id] = cancellation, number
+        self.cancelled_at[cancellation.command_id] = self._clock.now()
         return number
 
     def _reversed(self, reversal: SettlementReversal) -> SettlementId | None:
@@ -703,6 +723,24 @@ class Insurer:
         return result
 
 
+def _on(moment: datetime, day: date) -> bool:
+    return business_date(moment) == day
+
+
+def _book_line(command_id: CommandId, answer: SettlementAnswer, *, sign: int = 1) -> BookLine:
+    amounts = answer.amounts
+    assert answer.setl_id is not None
+    return BookLine(
+        setl_id=answer.setl_id,
+        command_id=command_id,
+        cancels=sign < 0,
+        medfee_fen=Fen(sign * amounts.medfee_sumamt),
+        fund_fen=Fen(sign * amounts.fund_pay_sumamt),
+        account_fen=Fen(sign * amounts.acct_pay),
+        cash_fen=Fen(sign * amounts.psn_cash_pay),
+    )
+
+
 SILENCE = {
     Fault.REQUEST_LOST: Silence.UNREACHABLE,
     Fault.REPLY_LOST: Silence.TIMED_OUT,
@@ -715,6 +753,7 @@ NAMES: dict[type[Command], str] = {
     VoidCommand: "void",
     RefundCommand: "refund",
 }
+_MOVES = {CaptureCommand: MovementKind.CAPTURE, RefundCommand: MovementKind.REFUND}
 PAYERS = {ZHANG.psn_no: PayerRef("payer-zhang"), LI.psn_no: PayerRef("payer-li")}
 TERMS = Terms(Fen(500_00), Fen(2_000_00), START - timedelta(days=1), START + timedelta(days=365))
 WALLET_MONEY = Fen(1_000_00)
@@ -732,6 +771,7 @@ class Wallet:
         self.payments: dict[CommandId, tuple[PayerRef | None, PaymentStatus]] = {}
         self.commands: dict[CommandId, tuple[Command | None, Done | Declined]] = {}
         self.news: list[News] = []
+        self.moved: list[Movement] = []
         self.late: list[Command] = []
         self.asked: list[str] = []
         self.fault: Fault | None = None
@@ -770,7 +810,7 @@ class Wallet:
             return CommandReport(command_id, outcome, status)
 
     def statement(self, day: date) -> Statement:
-        return Statement(day, ())
+        return Statement(day, tuple(each for each in self.moved if _on(each.at, day)))
 
     def deliver_late(self) -> None:
         """Let the commands arrive that were under way for long; nobody hears their answers."""
@@ -834,7 +874,12 @@ class Wallet:
             ended = Declined(payment, DeclineReason.HOLD_ENDED)
             self.commands.setdefault(payment, (None, ended))
         self._change(payer, before, after, command.command_id)
-        return Done(command.command_id, after, WalletNo(new_identifier()), self._clock.now())
+        number, now = WalletNo(new_identifier()), self._clock.now()
+        if isinstance(command, CaptureCommand | RefundCommand):
+            kind = _MOVES[type(command)]
+            paid = command.payment, command.amount_fen
+            self.moved.append(Movement(number, kind, command.command_id, *paid, now))
+        return Done(command.command_id, after, number, now)
 
     def _after(
         self, command: Command, before: PaymentStatus | None
@@ -938,6 +983,7 @@ class Hospital:
     orders: Orders
     payments: Payments
     cashier: Cashier
+    desk: CashierServices
     agreements: Agreements
     schedule: Schedule
     appointments: Appointments
@@ -963,6 +1009,7 @@ class World:
         self.results = KnownResults()
         self.policy = BookingPolicy(fees={Title.ORDINARY: CONSULTATION})
         self.start()
+        self.shift = self.opened(CLERK)
 
     def start(self) -> None:
         """Start the hospital's process, again after the power was cut."""
@@ -973,6 +1020,7 @@ class World:
         self.orders = self.hospital.orders
         self.payments = self.hospital.payments
         self.cashier = self.hospital.cashier
+        self.desk = self.hospital.desk
         self.agreements = self.hospital.agreements
         self.schedule = self.hospital.schedule
         self.appointments = self.hospital.appointments
@@ -1015,6 +1063,22 @@ class World:
         fees = OrderedFees(
             institution=institution, database=database, clock=clock, orders=orders, prices=PRICES
         )
+        payments = Payments(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            insurer=self.insurer,
+            sealer=self.sealer,
+            agreements=agreements,
+        )
+        cashier = Cashier(
+            institution=institution,
+            institution_name="示例市第一医院",
+            database=database,
+            clock=clock,
+            records=records,
+        )
         return Hospital(
             records=records,
             encounters=encounters,
@@ -1045,22 +1109,19 @@ class World:
                 encounters=encounters,
                 orders=orders,
             ),
-            payments=Payments(
-                institution=institution,
-                database=database,
-                clock=clock,
-                records=records,
-                insurer=self.insurer,
-                sealer=self.sealer,
-                agreements=agreements,
-            ),
+            payments=payments,
             agreements=agreements,
-            cashier=Cashier(
+            cashier=cashier,
+            desk=cashier_services(
+                cashier=cashier,
                 institution=institution,
-                institution_name="示例市第一医院",
                 database=database,
                 clock=clock,
                 records=records,
+                payments=payments,
+                proofs=self.proofs,
+                books=self.insurer,
+                wallet=self.wallet,
             ),
         )
 
@@ -1134,6 +1195,15 @@ class World:
     def document(self, person: InsuredPerson = ZHANG) -> DocumentEvidence:
         """A clerk sees the person's ID document."""
         return DocumentEvidence(person.certno, CLERK, IntentId(new_identifier()))
+
+    def opened(self, clerk: StaffId, drawer: str = "1", float_fen: int = 0) -> Shift:
+        """The clerk opens a shift at a drawer that holds this much in single yuan."""
+        return self.desk.shifts.open(
+            command_id=command(),
+            drawer=DrawerNo(drawer),
+            clerk=clerk,
+            count={Fen(1_00): float_fen // 1_00},
+        )
 
     def agreed(self, person: InsuredPerson = ZHANG) -> None:
         """The person agrees to one-scan payment."""

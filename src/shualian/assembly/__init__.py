@@ -3,6 +3,7 @@
 from shualian.assembly.hospital_side import HospitalSide, open_hospital_side
 from shualian.assembly.house import House, hospital_beside, open_house
 from shualian.assembly.insured import InsuredServices
+from shualian.assembly.insurer_books import LocalInsurerBooks
 from shualian.assembly.insurer_platform import LocalInsurerPlatform
 from shualian.assembly.insurer_side import InsurerSide, open_insurer_side
 from shualian.assembly.tables import HOSPITAL_TABLES, INSURER_TABLES
@@ -14,6 +15,7 @@ __all__ = (
     "House",
     "InsuredServices",
     "InsurerSide",
+    "LocalInsurerBooks",
     "LocalInsurerPlatform",
     "hospital_beside",
     "open_hospital_side",

@@ -10,6 +10,7 @@ from shualian.assembly.foundations import (
     sqlite_url,
     staff_of,
 )
+from shualian.assembly.insurer_books import NoInsurerBooks
 from shualian.core.clock import Clock, last_time_of_day
 from shualian.core.database import Database, open_database
 from shualian.core.identifiers import InstitutionCode
@@ -17,7 +18,8 @@ from shualian.core.mode import Mode, Side
 from shualian.core.settings import HospitalSettings, Settings
 from shualian.gateway.ewallet.model import NOTIFICATION_PATH
 from shualian.gateway.ewallet.service import EWalletClient, NoWallet, open_ewallet
-from shualian.hospital.cashier.service import Cashier
+from shualian.hospital.cashier.closing.ports import InsurerBooks
+from shualian.hospital.cashier.service import Cashier, CashierServices, cashier_services
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.service import Orders
@@ -47,6 +49,7 @@ class HospitalSide:
     wallet: EWalletClient | NoWallet
     agreements: Agreements
     cashier: Cashier
+    desk: CashierServices
     staff: StaffServices
     audit: AuditChain
 
@@ -88,6 +91,7 @@ def open_hospital_side(
     proofs: FaceProofs,
     mode: Mode,
     clock: Clock,
+    books: InsurerBooks | None = None,
 ) -> HospitalSide:
     """Open one hospital's half of the house.
 
@@ -109,6 +113,7 @@ def open_hospital_side(
         mode=mode,
         clock=clock,
         database=database,
+        books=books,
     )
 
 
@@ -122,6 +127,7 @@ def assemble_hospital(
     mode: Mode,
     clock: Clock,
     database: Database,
+    books: InsurerBooks | None = None,
 ) -> HospitalSide:
     """One hospital's half over an open database.
 
@@ -142,6 +148,22 @@ def assemble_hospital(
     wallet = _wallet(settings, hospital, keys, mode=mode, clock=clock)
     agreements = Agreements(
         institution=institution, database=database, clock=clock, sealer=sealer, wallet=wallet
+    )
+    payments = Payments(
+        institution=institution,
+        database=database,
+        clock=clock,
+        records=records,
+        insurer=insurer,
+        sealer=sealer,
+        agreements=agreements,
+    )
+    cashier = Cashier(
+        institution=institution,
+        institution_name=hospital.name,
+        database=database,
+        clock=clock,
+        records=records,
     )
     return HospitalSide(
         settings=hospital,
@@ -165,23 +187,19 @@ def assemble_hospital(
             insurer=insurer,
             prices=prices,
         ),
-        payments=Payments(
-            institution=institution,
-            database=database,
-            clock=clock,
-            records=records,
-            insurer=insurer,
-            sealer=sealer,
-            agreements=agreements,
-        ),
+        payments=payments,
+        cashier=cashier,
         wallet=wallet,
         agreements=agreements,
-        cashier=Cashier(
+        desk=cashier_services(
+            cashier=cashier,
             institution=institution,
-            institution_name=hospital.name,
             database=database,
             clock=clock,
             records=records,
+            payments=payments,
+            proofs=proofs,
+            books=books or NoInsurerBooks(),
         ),
         staff=staff_of(hospital.staff_origin, database, sealer, clock),
         audit=audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock),

@@ -4,9 +4,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from shualian.assembly.hospital_side import HospitalSide, open_hospital_side
+from shualian.assembly.insurer_books import LocalInsurerBooks
 from shualian.assembly.insurer_platform import LocalInsurerPlatform
 from shualian.assembly.insurer_side import InsurerSide, open_insurer_side
 from shualian.core.clock import Clock
+from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode
 from shualian.core.settings import HospitalSettings, Settings
 from shualian.hospital.orders.store import load_price_list, packaged_price_lists
@@ -59,4 +61,5 @@ def hospital_beside(
         proofs=insurer.verification,
         mode=mode,
         clock=clock,
+        books=LocalInsurerBooks(insurer, InstitutionCode(hospital.code)),
     )

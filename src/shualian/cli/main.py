@@ -17,6 +17,7 @@ from shualian.cli import privacy as privacy_commands
 from shualian.cli import sandbox as sandbox_commands
 from shualian.cli import sandbox_ewallet as ewallet_commands
 from shualian.cli import settle as settle_commands
+from shualian.cli import stats as stats_commands
 from shualian.cli import terminal as terminal_commands
 from shualian.cli import verification as verification_commands
 from shualian.cli.attacks import simulate_attacks
@@ -99,6 +100,7 @@ sandbox.command("ewallet")(ewallet_commands.ewallet)
 app.add_typer(sandbox, name="sandbox")
 app.command()(serve)
 app.command()(bootstrap)
+app.command()(stats_commands.stats)
 
 
 @app.command()

@@ -32,6 +32,7 @@ from shualian.core.refusals import Refused
 from shualian.core.settings import HospitalSettings, Settings
 from shualian.face.liveness.challenge import Turn, new_challenge
 from shualian.face.liveness.decision import AttackDetectionErrorRates, LivenessLevel
+from shualian.hospital.cashier.shifts.model import DrawerNo
 from shualian.hospital.cashier.wording import render_receipt
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.model import FaceEvidence, Label
@@ -286,11 +287,14 @@ class FirstVisit:
     def _receipt(self) -> str:
         payment, amounts = self._payment, self._payment.confirmed.amounts
         if amounts.psn_cash_pay:
+            self._hospital.desk.shifts.open(
+                command_id=_command(), drawer=DrawerNo("1"), clerk=_CLERK, count={}
+            )
             self._hospital.cashier.take_cash(
                 command_id=_command(),
                 payment=payment.command_id,
                 tendered_fen=Fen(-(-amounts.psn_cash_pay // 10_000) * 10_000),
-                taken_by=StaffId("SANDBOX-CLERK"),
+                taken_by=_CLERK,
             )
         receipt = self._hospital.cashier.receipt(payment=payment.command_id, label=_LABEL)
         self.receipt = render_receipt(receipt, "zh")
@@ -424,6 +428,7 @@ def _terminal_label() -> Label:
     return Label(words.zh, words.en) if words else Label("", "")
 
 
+_CLERK = StaffId("SANDBOX-CLERK")
 _LABEL = _terminal_label()
 
 

@@ -41,7 +41,9 @@ from shualian.core.identifiers import (
 )
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
-from shualian.hospital.cashier import store as cash
+from shualian.hospital.cashier.refunds import store as refunds
+from shualian.hospital.cashier.refunds.model import RefundCause
+from shualian.hospital.cashier.tenders import store as cash
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
 from shualian.hospital.model import (
@@ -346,10 +348,15 @@ class Payments:
 
         return self._advanced(self._database.write(claim)).payment
 
-    def cancel(self, *, command_id: CommandId) -> Payment:
+    def cancel(self, *, command_id: CommandId, at_window: bool = False) -> Payment:
         """Take a settlement back (2208) and give back what was taken from an account for it.
 
-        Its items are open again.
+        Its items are open again. What was taken for it at the window becomes due back in the
+        transaction that stores the insurer's yes.
+
+        Args:
+            command_id: Of the payment.
+            at_window: Whether somebody is there who gives back what was taken at the window.
 
         Raises:
             Refused: ``hospital.payment_not_found``, ``payment_step``, ``payment_cash_taken``;
@@ -363,7 +370,8 @@ class Payments:
             stored = self._stored(connection, command_id)
             if stored.payment.state in {PaymentState.CANCELLING, PaymentState.CANCELLED}:
                 return stored
-            if cash.by_payment(connection, self._institution, command_id) is not None:
+            taken = cash.by_payment(connection, self._institution, command_id)
+            if taken is not None and not at_window:
                 raise Refused(PAYMENT_CASH_TAKEN)
             after = replace(stored, payment=cancelling(stored.payment, cancel_id))
             self._change(connection, stored, after)
@@ -583,16 +591,26 @@ class Payments:
         stored = self._stored(connection, asked.command_id)
         payment = stored.payment
         # Somebody else asked for the same cancellation meanwhile and got an answer.
-        if payment.state is not PaymentState.CANCELLING or payment.cancel_id != asked.cancel_id:
+        cancel_id = payment.cancel_id
+        if payment.state is not PaymentState.CANCELLING or cancel_id != asked.cancel_id:
             return stored
-        if answer is None:
+        if answer is None or cancel_id is None:
             after = replace(stored, payment=not_cancelled(payment))
             self._change(connection, stored, after)
             return after
-        after = replace(stored, payment=cancelled(payment, answer, now=self._clock.now()))
+        now = self._clock.now()
+        after = replace(stored, payment=cancelled(payment, answer, now=now))
         self._change(connection, stored, after)
         orders.reopen_batch(
             connection, self._institution, payment.chrg_bchno, by=payment.command_id
+        )
+        refunds.make_due(
+            connection,
+            self._institution,
+            payment.command_id,
+            cause=RefundCause.CANCELLED,
+            cause_id=cancel_id,
+            now=now,
         )
         return after
 

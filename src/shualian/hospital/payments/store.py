@@ -277,6 +277,45 @@ def undecided_before(
     return _stored(connection, institution, waits & (payments.c.sent_at <= moment))
 
 
+def settled_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[Payment]:
+    """What the insurer settled from one moment to before another, also if taken back later."""
+    settled_then = select(answers.c.command_id).where(
+        answers.c.institution == institution,
+        answers.c.stage == Stage.SETTLED.value,
+        answers.c.setl_time >= since,
+        answers.c.setl_time < until,
+    )
+    found = _stored(connection, institution, payments.c.command_id.in_(settled_then))
+    return [stored.payment for stored in found]
+
+
+def cancelled_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[Payment]:
+    """What was taken back from one moment to before another."""
+    inside = (payments.c.cancelled_at >= since) & (payments.c.cancelled_at < until)
+    return [stored.payment for stored in _stored(connection, institution, inside)]
+
+
+def undecided_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[CommandId]:
+    """What was sent from one moment to before another and has no outcome yet."""
+    query = (
+        select(payments.c.command_id)
+        .where(
+            payments.c.institution == institution,
+            payments.c.state.in_(_values(UNDER_WAY)),
+            payments.c.sent_at >= since,
+            payments.c.sent_at < until,
+        )
+        .order_by(payments.c.sent_at, payments.c.command_id)
+    )
+    return [CommandId(command_id) for command_id in connection.scalars(query)]
+
+
 def open_sagas(
     connection: Connection, institution: InstitutionCode, limit: int
 ) -> Sequence[CommandId]:

@@ -227,6 +227,14 @@ class Records:
         )
         return None if found is None else self._shown(found)
 
+    def find_by_id_number(self, *, id_number: IdNumber) -> PatientRecord | None:
+        """The record of the person with this ID number, if there is one."""
+        hashed = self._sealer.keyed_hash(id_number.value.encode(), purpose=_ID_NUMBER)
+        found = self._database.read(
+            lambda connection: store.by_id_number(connection, self._institution, hashed)
+        )
+        return None if found is None else self._shown(found)
+
     def identity(self, *, record_no: RecordNo) -> Identity:
         """Who a record is of, whole: for messages to the insurer, never for a screen.
 
