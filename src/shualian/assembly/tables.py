@@ -25,6 +25,7 @@ from shualian.insurer.persons import store as person_store
 from shualian.insurer.settlement import store as settlement_store
 from shualian.insurer.settlement.evidence import store as evidence_store
 from shualian.insurer.templates import store as template_store
+from shualian.insurer.traces import store as trace_store
 from shualian.insurer.vouchers import store as voucher_store
 from shualian.staff import store as staff_store
 from shualian.terminals import store as terminal_store
@@ -50,6 +51,7 @@ INSURER_TABLES: Sequence[MetaData] = (
     fund_store.metadata,
     settlement_store.metadata,
     evidence_store.metadata,
+    trace_store.metadata,
     gallery_store.metadata,
     verification_store.metadata,
     pause_store.metadata,
