@@ -210,7 +210,7 @@ class DispenseLine:
         ordered: Quantity.
         released: What went out.
         returned: What of that came back.
-        returning: What of that is being given back just now.
+        coming_back: What of that is being given back just now.
         untraced: Whether it is wholly self-paid because a box had no code.
         released_at: When something of it went out last, UTC.
     """
@@ -226,7 +226,7 @@ class DispenseLine:
     ordered: Decimal
     released: Decimal = Decimal(0)
     returned: Decimal = Decimal(0)
-    returning: Decimal = Decimal(0)
+    coming_back: Decimal = Decimal(0)
     untraced: bool = False
     released_at: datetime | None = None
 
@@ -238,7 +238,7 @@ class DispenseLine:
     @property
     def kept(self) -> Decimal:
         """What the patient has and does not give back."""
-        return self.released - self.returned - self.returning
+        return self.released - self.returned - self.coming_back
 
     @property
     def coded(self) -> bool:
@@ -878,14 +878,14 @@ def check_return(
 def returning(request: DispenseRequest, parts: Sequence[ReturnPart]) -> DispenseRequest:
     """The request while a refund is asked for: what comes back is promised once."""
     return _lines_changed(
-        request, parts, lambda line, many: replace(line, returning=line.returning + many)
+        request, parts, lambda line, many: replace(line, coming_back=line.coming_back + many)
     )
 
 
 def not_returned(request: DispenseRequest, parts: Sequence[ReturnPart]) -> DispenseRequest:
     """The request after its refund was refused."""
     return _lines_changed(
-        request, parts, lambda line, many: replace(line, returning=line.returning - many)
+        request, parts, lambda line, many: replace(line, coming_back=line.coming_back - many)
     )
 
 
@@ -901,7 +901,7 @@ def returned(
         parts,
         lambda line, many: replace(
             line,
-            returning=line.returning - many,
+            coming_back=line.coming_back - many,
             returned=line.returned + many,
             feedetl_sn=instead.get(line.feedetl_sn, line.feedetl_sn),
         ),

@@ -117,13 +117,13 @@ lines = Table(
     Column("ordered", Quantity, nullable=False),
     Column("released", Quantity, nullable=False),
     Column("returned", Quantity, nullable=False),
-    Column("returning", Quantity, nullable=False),
+    Column("coming_back", Quantity, nullable=False),
     Column("untraced", Boolean, nullable=False),
     Column("released_at", UtcTime),
     UniqueConstraint("institution", "feedetl_sn", name="uq_dispense_line_charge"),
     CheckConstraint("released >= 0 AND released <= ordered", name="ck_dispense_line_released"),
     CheckConstraint(
-        'returned >= 0 AND "returning" >= 0 AND returned + "returning" <= released',
+        "returned >= 0 AND coming_back >= 0 AND returned + coming_back <= released",
         name="ck_dispense_line_returned",
     ),
 )
