@@ -248,6 +248,8 @@ class BoxState(StrEnum):
 
     SCANNED = "scanned"
     RELEASED = "released"
+    COMING_BACK = "coming_back"
+    """Brought back; its refund has no outcome yet."""
     RETURNED = "returned"
     DROPPED = "dropped"
 
@@ -478,15 +480,18 @@ def released_codes(
     return set(connection.scalars(query))
 
 
-def boxes_returned(
-    connection: Connection, institution: InstitutionCode, codes: Collection[str]
+def live_boxes(
+    connection: Connection,
+    institution: InstitutionCode,
+    codes: Collection[str],
+    state: BoxState,
 ) -> None:
-    """Boxes came back; their codes are live on no line any more."""
-    connection.execute(
-        update(boxes)
-        .where(boxes.c.institution == institution, boxes.c.live_code.in_(codes))
-        .values(state=BoxState.RETURNED.value, live_code=None)
-    )
+    """Store what became of boxes that a patient has; returned ones are live on no line any more."""
+    values: dict[str, Any] = {"state": state.value}
+    if state is BoxState.RETURNED:
+        values["live_code"] = None
+    here = boxes.c.institution == institution, boxes.c.live_code.in_(codes)
+    connection.execute(update(boxes).where(*here).values(values))
 
 
 def add_endings(

@@ -139,6 +139,7 @@ class Returns:
         check_return(request, wanted.parts, unopened=unopened, policy=self._policy, now=now)
         for part in wanted.parts:
             self._check_codes(connection, request, part)
+        self._mark(connection, wanted, store.BoxState.COMING_BACK)
         store.put_request(connection, returning(request, wanted.parts))
         store.add_return(connection, wanted)
         return wanted
@@ -201,6 +202,7 @@ class Returns:
         if isinstance(outcome, Refused):
             code = outcome.kind.code
             ended = replace(asked, state=ReturnState.REFUSED, refused_code=code)
+            self._mark(connection, asked, store.BoxState.RELEASED)
             store.put_request(connection, not_returned(request, asked.parts))
         else:
             ended = replace(asked, state=ReturnState.DONE, refunded_fen=outcome.refunded_fen)
@@ -229,8 +231,7 @@ class Returns:
                 at=self._clock.now(),
             )
             stock.move(connection, came)
-        codes = [code for part in asked.parts for code in part.codes]
-        store.boxes_returned(connection, self._institution, codes)
+        codes = self._mark(connection, asked, store.BoxState.RETURNED)
         store.add_endings(
             connection,
             self._institution,
@@ -239,6 +240,13 @@ class Returns:
             codes=codes,
             handed_out=True,
         )
+
+    def _mark(
+        self, connection: Connection, asked: MedicineReturn, state: store.BoxState
+    ) -> Sequence[str]:
+        codes = [code for part in asked.parts for code in part.codes]
+        store.live_boxes(connection, self._institution, codes, state)
+        return codes
 
     def _return(self, connection: Connection, command_id: CommandId) -> MedicineReturn:
         found = store.return_of(connection, self._institution, command_id)
