@@ -9,12 +9,14 @@ from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode, Side
 from shualian.core.settings import Settings
 from shualian.hospital.cashier.service import Cashier
+from shualian.hospital.dispensing.service import ChargedMedicine, Dispensing, refuse_handed_out
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.service import Orders
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.ports import FaceProofs, InsurerPlatform
 from shualian.hospital.records.service import Records
+from shualian.hospital.stock.service import Stock
 from shualian.staff.service import StaffServices
 from shualian.trust.audit.service import AuditChain
 from shualian.trust.sealing import Sealer
@@ -31,6 +33,8 @@ class HospitalSide:
     orders: Orders
     payments: Payments
     cashier: Cashier
+    stock: Stock
+    dispensing: Dispensing
     staff: StaffServices
     audit: AuditChain
 
@@ -70,6 +74,15 @@ def open_hospital_side(
         insurer=insurer,
         sealer=sealer,
     )
+    payments = Payments(
+        institution=institution,
+        database=database,
+        clock=clock,
+        records=records,
+        insurer=insurer,
+        sealer=sealer,
+        may_cancel=refuse_handed_out,
+    )
     return HospitalSide(
         institution=institution,
         database=database,
@@ -90,20 +103,25 @@ def open_hospital_side(
             insurer=insurer,
             prices=prices,
         ),
-        payments=Payments(
-            institution=institution,
-            database=database,
-            clock=clock,
-            records=records,
-            insurer=insurer,
-            sealer=sealer,
-        ),
+        payments=payments,
         cashier=Cashier(
             institution=institution,
             institution_name=institution_name,
             database=database,
             clock=clock,
             records=records,
+        ),
+        stock=Stock(institution=institution, database=database, clock=clock),
+        dispensing=Dispensing(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            payments=payments,
+            prescriptions=ChargedMedicine(institution=institution),
+            proofs=proofs,
+            insurer=insurer,
+            sealer=sealer,
         ),
         staff=staff_of(settings, database, sealer, clock),
         audit=audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock),

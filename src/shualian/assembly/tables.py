@@ -6,10 +6,12 @@ from sqlalchemy import MetaData
 
 from shualian.gallery import store as gallery_store
 from shualian.hospital.cashier import store as cashier_store
+from shualian.hospital.dispensing import store as dispensing_store
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.orders import store as order_store
 from shualian.hospital.payments import store as payment_store
 from shualian.hospital.records import store as record_store
+from shualian.hospital.stock import store as stock_store
 from shualian.hospital.wallet import store as wallet_store
 from shualian.insurer.accesses import store as access_store
 from shualian.insurer.activation import store as activation_store
@@ -70,6 +72,8 @@ HOSPITAL_TABLES: Sequence[MetaData] = (
     payment_store.metadata,
     cashier_store.metadata,
     wallet_store.metadata,
+    stock_store.metadata,
+    dispensing_store.metadata,
     staff_store.metadata,
     audit_store.metadata,
 )

@@ -1,6 +1,7 @@
 """Review, collecting what is paid, part delivery, proxies."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from hospital.world import (
     CHEST_CT,
     KIOSK,
     LI,
+    OTHER_HOSPITAL,
     VITAMINS,
     ZHANG,
     Fault,
@@ -208,8 +210,6 @@ def test_somebody_else_collects_nothing(pharmacy: Pharmacy, way: str) -> None:
 def test_a_scan_taken_elsewhere_or_for_something_else_collects_nothing(
     pharmacy: Pharmacy, changed: dict[str, object], code: str
 ) -> None:
-    from dataclasses import replace
-
     handover = paid_and_ready(pharmacy)
     evidence = replace(pharmacy.face(handover), **changed)  # type: ignore[arg-type]
 
@@ -283,8 +283,6 @@ def test_a_proof_collects_once(pharmacy: Pharmacy) -> None:
 
 
 def replace_intent(handover: Handover, other: Handover) -> Handover:
-    from dataclasses import replace
-
     return replace(handover, intent_id=other.intent_id)
 
 
@@ -371,7 +369,7 @@ def test_short_stock_gives_a_part_now_and_a_slip_for_the_rest(pharmacy: Pharmacy
     assert part.slip_no is not None
 
     pharmacy.receive("5", days=400)
-    found = world.dispensing.by_slip(slip_no=part.slip_no.lower())
+    found = world.dispensing.by_slip(RELEASER, slip_no=part.slip_no.lower())
     pharmacy.prepared(found)
     second = pharmacy.billed(found.request_no)
     whole = pharmacy.release(second, pharmacy.face(second))
@@ -465,8 +463,6 @@ def test_a_command_of_one_request_bills_no_other(pharmacy: Pharmacy) -> None:
 
 
 def test_another_hospital_sees_nothing(pharmacy: Pharmacy) -> None:
-    from hospital.world import OTHER_HOSPITAL
-
     handover = pharmacy.ready()
     elsewhere = pharmacy.world.hospital_of(OTHER_HOSPITAL)
 

@@ -225,6 +225,20 @@ def refuse_handed_out(connection: Connection, payment: Payment) -> None:
         raise Refused(DISPENSE_NOT_RETURNED)
 
 
+def refuse_refund_of_handed_out(
+    connection: Connection, institution: InstitutionCode, numbers: Collection[ChargeItemNo]
+) -> None:
+    """Keep lines from being refunded whose medicine a patient has in hand.
+
+    What is being returned at the pharmacy may be refunded. For whoever refunds lines.
+
+    Raises:
+        Refused: ``hospital.dispense_not_returned``.
+    """
+    if store.kept_of(connection, institution, numbers, but_coming_back=True):
+        raise Refused(DISPENSE_NOT_RETURNED)
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """A handover with everything that decides about it."""
@@ -325,12 +339,13 @@ class Dispensing:
         """
         return self._database.read(lambda connection: self._request(connection, request_no))
 
-    def by_slip(self, *, slip_no: str) -> DispenseRequest:
+    def by_slip(self, caller: Caller, *, slip_no: str) -> DispenseRequest:
         """The request whose rest is owed under a slip, as somebody reads it from paper.
 
         Raises:
-            Refused: ``hospital.slip_not_found``, ``hospital.dispense_not_found``.
+            Refused: ``staff.role_missing``, ``hospital.slip_not_found``, ``dispense_not_found``.
         """
+        check_role(caller, _PHARMACIST)
         read = parse_slip_no(slip_no)
         found = self._database.read(
             lambda connection: store.request_of_slip(connection, self._institution, read)
@@ -344,6 +359,17 @@ class Dispensing:
         return self._database.read(
             lambda connection: store.requests_of(connection, self._institution, encounter_no)
         )
+
+    def ahead_of(self, request: DispenseRequest) -> int:
+        """How many of the same day stand before a request and are not given out."""
+        if request.state not in LISTED_STATES:
+            return 0
+        before = self._database.read(
+            lambda connection: store.requests_in(
+                connection, self._institution, LISTED_STATES, day=request.day
+            )
+        )
+        return sum(each.queue_place < request.queue_place for each in before)
 
     def waiting(self, caller: Caller) -> Sequence[DispenseRequest]:
         """What the pharmacy has to do, in the order of the numbers.

@@ -185,7 +185,7 @@ boxes = Table(
     Column("request_no", _IDENTIFIER, nullable=False),
     Column("line_no", Integer, nullable=False),
     Column("place_no", Integer, nullable=False),
-    Column("state", String(10), nullable=False),
+    Column("state", String(15), nullable=False),
     # The code while the box is promised or handed out: it is so on one line only.
     Column("live_code", _CODE),
     UniqueConstraint("institution", "live_code", name="uq_dispense_box_live"),
@@ -340,13 +340,21 @@ def on_requests(
 
 
 def kept_of(
-    connection: Connection, institution: InstitutionCode, numbers: Collection[ChargeItemNo]
+    connection: Connection,
+    institution: InstitutionCode,
+    numbers: Collection[ChargeItemNo],
+    *,
+    but_coming_back: bool = False,
 ) -> set[ChargeItemNo]:
-    """Those of the charge items of which a patient has something in hand."""
+    """Those of the charge items of which a patient has something in hand.
+
+    ``but_coming_back``: what lies on the counter while its refund is asked for does not count.
+    """
+    back = lines.c.returned + lines.c.coming_back if but_coming_back else lines.c.returned
     query = select(lines.c.feedetl_sn).where(
         lines.c.institution == institution,
         lines.c.feedetl_sn.in_(numbers),
-        lines.c.released > lines.c.returned,
+        lines.c.released > back,
     )
     return {ChargeItemNo(number) for number in connection.scalars(query)}
 
