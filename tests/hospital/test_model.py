@@ -18,6 +18,7 @@ from shualian.hospital.cashier.refunds import model as refunds
 from shualian.hospital.cashier.shifts import model as shifts
 from shualian.hospital.cashier.tenders import model as tenders
 from shualian.hospital.cashier.window import model as window
+from shualian.hospital.dispensing import model as dispensing
 from shualian.hospital.encounters import model as encounters
 from shualian.hospital.model import (
     Amounts,
@@ -39,6 +40,7 @@ from shualian.hospital.orders import model as orders
 from shualian.hospital.orders.model import line_amount
 from shualian.hospital.payments import model as payments
 from shualian.hospital.records import model as records
+from shualian.hospital.stock import model as stock
 
 EVERY_REFUSAL = [
     kind
@@ -55,6 +57,8 @@ EVERY_REFUSAL = [
         overrides,
         window,
         closing,
+        stock,
+        dispensing,
     )
     for kind in room.REFUSALS
 ]

@@ -6,7 +6,7 @@ on the way there or back. The power can be cut before and after every step.
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -40,6 +40,10 @@ from shualian.hospital.cashier.closing.model import InsurerDay, totals_of
 from shualian.hospital.cashier.closing.model import Line as BookLine
 from shualian.hospital.cashier.service import Cashier, CashierServices, cashier_services
 from shualian.hospital.cashier.shifts.model import DrawerNo, Shift
+from shualian.hospital.dispensing import store as dispensing_store
+from shualian.hospital.dispensing.ports import RefundDone
+from shualian.hospital.dispensing.returns.service import Returns
+from shualian.hospital.dispensing.service import ChargedMedicine, Dispensing, refuse_handed_out
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.encounters.model import Encounter
@@ -55,6 +59,7 @@ from shualian.hospital.model import (
     FeeDetail,
     FeeSplit,
     FundDetail,
+    IdentityQuery,
     Insurance,
     InsuredPerson,
     NumberClaim,
@@ -66,6 +71,8 @@ from shualian.hospital.model import (
     SettlementCommand,
     SettlementRequest,
     SettlementReversal,
+    TraceEnding,
+    TraceTelling,
     VisitCancellation,
     VisitOpening,
 )
@@ -82,6 +89,8 @@ from shualian.hospital.records.service import Records
 from shualian.hospital.scheduling import store as scheduling_store
 from shualian.hospital.scheduling.model import BookingPolicy, Department, Doctor, Title
 from shualian.hospital.scheduling.service import Appointments, OrderedFees, Schedule
+from shualian.hospital.stock import store as stock_store
+from shualian.hospital.stock.service import Stock
 from shualian.hospital.wallet import store as wallet_store
 from shualian.hospital.wallet.model import (
     Agreement,
@@ -158,6 +167,8 @@ METADATA: tuple[MetaData, ...] = (
     cashier_store.metadata,
     wallet_store.metadata,
     audit_store.metadata,
+    stock_store.metadata,
+    dispensing_store.metadata,
 )
 
 
@@ -174,6 +185,10 @@ AMOUNTS_DIFFER = _kind("insurer.amounts_differ")
 DIFFERS = _kind("insurer.command_differs")
 REVERSED = _kind("insurer.command_reversed")
 BUSY = _kind("insurer.busy", Finality.TEMPORARY)
+TRACE_USED = _kind("insurer.trace_used")
+TRACE_MISSING = _kind("insurer.trace_missing")
+OF_ANOTHER = _kind("insurer.evidence_of_another")
+NO_REFUND = _kind("insurer.refund_invalid")
 
 
 def sample_number(serial: int, born: str = "19600229") -> IdNumber:
@@ -309,7 +324,7 @@ class Proofs:
         expected = (evidence.intent_id, evidence.terminal_id, evidence.scene)
         if (proof.intent_id, proof.terminal_id, proof.scene) != expected:
             raise Refused(PROOF_WRONG)
-        if proof.subject != subject:
+        if (proof.subject, proof.beneficiary) != (evidence.subject or subject, subject):
             raise Refused(PROOF_OTHER_SUBJECT)
         self._redeemed.add((evidence.auth_no, use))
 
@@ -318,6 +333,17 @@ class Proofs:
             self.redeem(evidence, subject=person.psn_no, use=use)
         elif isinstance(evidence, DocumentEvidence) and evidence.id_number != person.certno:
             raise Refused(PROOF_OTHER_SUBJECT)
+        elif (
+            isinstance(evidence, CodeEvidence | CardEvidence)
+            and shown_by(evidence) != person.psn_no
+        ):
+            raise Refused(OF_ANOTHER)
+
+
+def shown_by(evidence: CodeEvidence | CardEvidence) -> PersonNo:
+    """Whose code or card it is: in this world it says so."""
+    shown = evidence.token if isinstance(evidence, CodeEvidence) else evidence.card_no
+    return PersonNo(shown)
 
 
 class Fault(Enum):
@@ -475,6 +501,8 @@ class Insurer:
         self.unreversible = False
         self.cancelled_at: dict[CommandId, datetime] = {}
         self.settled_intents: set[IntentId] = set()
+        self.boxes: dict[str, tuple[ChargeItemNo, PersonNo, str]] = {}
+        self.untraced: set[ChargeItemNo] = set()
         self.messages: list[str] = []
         self.fault: Fault | None = None
         self._only: str | None = None
@@ -542,6 +570,59 @@ class Insurer:
 
     def reverse_settlement(self, reversal: SettlementReversal) -> SettlementId | None:
         return self._carry("2601", lambda: self._reversed(reversal))
+
+    def tell_traces(self, telling: TraceTelling) -> tuple[FeeSplit, ...]:
+        return self._carry("3505", lambda: self._traced(telling))
+
+    def end_traces(self, ending: TraceEnding) -> None:
+        def answer() -> None:
+            for code in ending.codes:
+                number, psn_no, state = self.boxes[code]
+                if state == "live" and psn_no == ending.psn_no:
+                    ended = "returned" if ending.handed_out else "free"
+                    self.boxes[code] = number, psn_no, ended
+
+        self._carry("3506", answer)
+
+    def identify(self, query: IdentityQuery) -> PersonNo:
+        return self._carry("1101", lambda: shown_by(query.evidence))
+
+    def _traced(self, telling: TraceTelling) -> tuple[FeeSplit, ...]:
+        self._check_visit(telling.mdtrt_id, telling.psn_no)
+        for told in telling.lines:
+            line = self.lines[told.feedetl_sn]
+            for code in told.codes:
+                number, psn_no, state = self.boxes.get(code, (told.feedetl_sn, "", "free"))
+                own = number == told.feedetl_sn or (
+                    state == "returned" and psn_no == telling.psn_no
+                )
+                if state != "free" and not own:
+                    raise Refused(TRACE_USED)
+            settled, untraced = line.settled_by is not None, told.feedetl_sn in self.untraced
+            if settled and told.missing and not untraced:
+                raise Refused(TRACE_MISSING)
+        for told in telling.lines:
+            live = (told.feedetl_sn, telling.psn_no, "live")
+            self.boxes |= dict.fromkeys(told.codes, live)
+            self._flag(self.lines[told.feedetl_sn], missing=told.missing > 0)
+        return tuple(self.lines[told.feedetl_sn].split for told in telling.lines)
+
+    def _flag(self, line: Line, *, missing: bool) -> None:
+        number = line.detail.feedetl_sn
+        if line.settled_by is not None:
+            return
+        self.untraced.discard(number)
+        line.split = classed(line.detail)
+        if missing:
+            self.untraced.add(number)
+            amount = line.detail.det_item_fee_sumamt
+            line.split = replace(
+                line.split,
+                fulamt_ownpay_amt=amount,
+                overlmt_amt=ZERO,
+                preselfpay_amt=ZERO,
+                inscp_scp_amt=ZERO,
+            )
 
     @property
     def standing(self) -> dict[CommandId, SettlementAnswer]:
@@ -974,6 +1055,42 @@ class KnownResults:
         return encounter_no in self.came
 
 
+class Refunds:
+    """Where money of returned medicine is given back, once for a command."""
+
+    def __init__(self, breaker: Breaker) -> None:
+        self._breaker = breaker
+        self.done: dict[CommandId, dict[ChargeItemNo, Decimal]] = {}
+        self.fault: Fault | None = None
+        self.refuse_next = False
+        self.instead: dict[ChargeItemNo, ChargeItemNo] = {}
+
+    def refund(
+        self,
+        *,
+        command_id: CommandId,
+        encounter_no: EncounterNo,
+        quantities: Mapping[ChargeItemNo, Decimal],
+        reason: str,
+    ) -> RefundDone:
+        forbid_in_transaction("a refund")
+        assert encounter_no
+        assert reason
+        self._breaker.step()
+        fault, self.fault = self.fault, None
+        if fault is Fault.REQUEST_LOST:
+            raise TimeoutError
+        if self.refuse_next and command_id not in self.done:
+            self.refuse_next = False
+            raise Refused(NO_REFUND)
+        known = self.done.setdefault(command_id, dict(quantities))
+        assert known == dict(quantities)
+        if fault is Fault.REPLY_LOST:
+            raise TimeoutError
+        self._breaker.step()
+        return RefundDone(Fen(int(sum(known.values()) * 100)), self.instead)
+
+
 @dataclass
 class Hospital:
     """The services of one hospital, as one process holds them."""
@@ -988,6 +1105,9 @@ class Hospital:
     schedule: Schedule
     appointments: Appointments
     emergencies: EmergencyDesk
+    stock: Stock
+    dispensing: Dispensing
+    returns: Returns
 
 
 @dataclass
@@ -1008,6 +1128,7 @@ class World:
         self.expected = ExpectedPeople()
         self.results = KnownResults()
         self.policy = BookingPolicy(fees={Title.ORDINARY: CONSULTATION})
+        self.refunds = Refunds(self.breaker)
         self.start()
         self.shift = self.opened(CLERK)
 
@@ -1025,6 +1146,9 @@ class World:
         self.schedule = self.hospital.schedule
         self.appointments = self.hospital.appointments
         self.emergencies = self.hospital.emergencies
+        self.stock = self.hospital.stock
+        self.dispensing = self.hospital.dispensing
+        self.returns = self.hospital.returns
 
     def hospital_of(self, institution: InstitutionCode) -> Hospital:
         """The services of a hospital that keeps its rows in the same database."""
@@ -1071,6 +1195,7 @@ class World:
             insurer=self.insurer,
             sealer=self.sealer,
             agreements=agreements,
+            may_cancel=refuse_handed_out,
         )
         cashier = Cashier(
             institution=institution,
@@ -1100,6 +1225,21 @@ class World:
                 results=self.results,
                 expectations=self.expected,
                 policy=self.policy,
+            ),
+            stock=Stock(institution=institution, database=database, clock=clock),
+            returns=Returns(
+                institution=institution, database=database, clock=clock, refunds=self.refunds
+            ),
+            dispensing=Dispensing(
+                institution=institution,
+                database=database,
+                clock=clock,
+                records=records,
+                payments=payments,
+                prescriptions=ChargedMedicine(institution=institution),
+                proofs=self.proofs,
+                insurer=self.insurer,
+                sealer=self.sealer,
             ),
             emergencies=EmergencyDesk(
                 institution=institution,

@@ -20,12 +20,14 @@ from shualian.gateway.ewallet.model import NOTIFICATION_PATH
 from shualian.gateway.ewallet.service import EWalletClient, NoWallet, open_ewallet
 from shualian.hospital.cashier.closing.ports import InsurerBooks
 from shualian.hospital.cashier.service import Cashier, CashierServices, cashier_services
+from shualian.hospital.dispensing.service import ChargedMedicine, Dispensing, refuse_handed_out
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.service import Orders
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.ports import FaceProofs, InsurerPlatform
 from shualian.hospital.records.service import Records
+from shualian.hospital.stock.service import Stock
 from shualian.hospital.wallet.service import Agreements
 from shualian.staff.service import StaffServices
 from shualian.trust.audit.service import AuditChain
@@ -50,6 +52,8 @@ class HospitalSide:
     agreements: Agreements
     cashier: Cashier
     desk: CashierServices
+    stock: Stock
+    dispensing: Dispensing
     staff: StaffServices
     audit: AuditChain
 
@@ -157,6 +161,7 @@ def assemble_hospital(
         insurer=insurer,
         sealer=sealer,
         agreements=agreements,
+        may_cancel=refuse_handed_out,
     )
     cashier = Cashier(
         institution=institution,
@@ -191,6 +196,18 @@ def assemble_hospital(
         cashier=cashier,
         wallet=wallet,
         agreements=agreements,
+        stock=Stock(institution=institution, database=database, clock=clock),
+        dispensing=Dispensing(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            payments=payments,
+            prescriptions=ChargedMedicine(institution=institution),
+            proofs=proofs,
+            insurer=insurer,
+            sealer=sealer,
+        ),
         desk=cashier_services(
             cashier=cashier,
             institution=institution,

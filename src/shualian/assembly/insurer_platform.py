@@ -25,8 +25,12 @@ from shualian.insurer.settlement.evidence.model import (
 from shualian.insurer.settlement.evidence.service import Cards
 from shualian.insurer.settlement.model import ALREADY_CANCELLED, REGISTER_USE
 from shualian.insurer.settlement.service import Settlements
+from shualian.insurer.traces.model import LineTraces, TraceCode, TraceException
 from shualian.insurer.vouchers.service import VoucherPins, Vouchers
 from shualian.verification.model import PROOF_OTHER_SUBJECT
+
+COLLECT_USE = "collect"
+"""The use of a shown code by which somebody collects what is paid already."""
 
 
 class Register(Protocol):
@@ -250,6 +254,51 @@ class LocalInsurerPlatform:
         if made.psn_no != opening.psn_no:
             raise Refused(EVIDENCE_OF_ANOTHER)
 
+    def tell_traces(self, telling: at_hospital.TraceTelling) -> tuple[at_hospital.FeeSplit, ...]:
+        """Trace codes of boxes that are about to go out."""
+        splits = self._insurer.traces.tell(
+            institution=telling.fixmedins_code,
+            mdtrt_id=telling.mdtrt_id,
+            psn_no=telling.psn_no,
+            lines=[_traces(line) for line in telling.lines],
+        )
+        return tuple(_fee_split(split) for split in splits)
+
+    def end_traces(self, ending: at_hospital.TraceEnding) -> None:
+        """Trace codes of boxes that came back or never went out."""
+        self._insurer.traces.end(
+            institution=ending.fixmedins_code,
+            mdtrt_id=ending.mdtrt_id,
+            psn_no=ending.psn_no,
+            codes=[TraceCode(code) for code in ending.codes],
+            handed_out=ending.handed_out,
+        )
+
+    def identify(self, query: at_hospital.IdentityQuery) -> PersonNo:
+        """1101 for a code, which is used up, or a card with its PIN."""
+        evidence, insured = query.evidence, self._insurer.insured
+        if isinstance(evidence, at_hospital.CodeEvidence):
+            return insured.vouchers.redeem_code(
+                evidence.token,
+                institution=query.fixmedins_code,
+                intent_id=evidence.intent_id,
+                use=COLLECT_USE,
+            ).psn_no
+        holder = self._insurer.cards.holder(evidence.card_no)
+        insured.pins.check(holder, evidence.pin)
+        return holder
+
+
+def _traces(line: at_hospital.TraceLine) -> LineTraces:
+    return LineTraces(
+        feedetl_sn=line.feedetl_sn,
+        codes=tuple(TraceCode(code) for code in line.codes),
+        missing=line.missing,
+        exception=None if line.exception is None else TraceException(line.exception.value),
+        reason=line.reason,
+        mother_code=None if line.mother_code is None else TraceCode(line.mother_code),
+    )
+
 
 def _face(evidence: at_hospital.FaceEvidence, subject: PersonNo) -> FaceEvidence:
     return FaceEvidence(
@@ -257,7 +306,8 @@ def _face(evidence: at_hospital.FaceEvidence, subject: PersonNo) -> FaceEvidence
         intent_id=evidence.intent_id,
         terminal_id=evidence.terminal_id,
         scene=evidence.scene,
-        subject=subject,
+        subject=evidence.subject or subject,
+        relation=evidence.relation,
     )
 
 

@@ -46,6 +46,7 @@ from shualian.insurer.notices.model import RunningFacts, check_notice, running_f
 from shualian.insurer.reconciliation.service import Reconciliation
 from shualian.insurer.settlement.evidence.service import Cards
 from shualian.insurer.settlement.service import Settlements
+from shualian.insurer.traces.service import Traces
 from shualian.insurer.vouchers.service import JoiningPins
 from shualian.staff.service import StaffServices
 from shualian.terminals.service import TerminalServices, terminal_services
@@ -91,6 +92,7 @@ class InsurerSide:
     institution_names: InstitutionNames
     funds: Funds
     settlements: Settlements
+    traces: Traces
     cards: Cards
     reconciliation: Reconciliation
     terminals: TerminalServices
@@ -228,6 +230,17 @@ def assemble_insurer(
         sealer=sealer,
         per_day_max=settings.emergency_searches_max,
     )
+    settlements = Settlements(
+        database=database,
+        clock=clock,
+        policies=load_policies(packaged_policies(), mode=mode),
+        catalogues=load_catalogues(packaged_catalogues(), mode=mode),
+        proofs=verification,
+        sealer=sealer,
+        pins=insured.pins,
+        codes=insured.vouchers,
+        people=insured.persons,
+    )
     return InsurerSide(
         settings=settings,
         mode=mode,
@@ -275,17 +288,8 @@ def assemble_insurer(
         institutions=institutions,
         institution_names=institution_names,
         funds=Funds(database=database, clock=clock),
-        settlements=Settlements(
-            database=database,
-            clock=clock,
-            policies=load_policies(packaged_policies(), mode=mode),
-            catalogues=load_catalogues(packaged_catalogues(), mode=mode),
-            proofs=verification,
-            sealer=sealer,
-            pins=insured.pins,
-            codes=insured.vouchers,
-            people=insured.persons,
-        ),
+        settlements=settlements,
+        traces=Traces(database=database, clock=clock, visits=settlements.visits),
         cards=Cards(database=database, clock=clock, hasher=sealer),
         reconciliation=Reconciliation(database=database),
         terminals=terminals,

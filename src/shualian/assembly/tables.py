@@ -6,11 +6,13 @@ from sqlalchemy import MetaData
 
 from shualian.gallery import store as gallery_store
 from shualian.hospital.cashier import store as cashier_store
+from shualian.hospital.dispensing import store as dispensing_store
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.orders import store as order_store
 from shualian.hospital.payments import store as payment_store
 from shualian.hospital.records import store as record_store
 from shualian.hospital.scheduling import store as scheduling_store
+from shualian.hospital.stock import store as stock_store
 from shualian.hospital.wallet import store as wallet_store
 from shualian.insurer.accesses import store as access_store
 from shualian.insurer.activation import store as activation_store
@@ -26,6 +28,7 @@ from shualian.insurer.persons import store as person_store
 from shualian.insurer.settlement import store as settlement_store
 from shualian.insurer.settlement.evidence import store as evidence_store
 from shualian.insurer.templates import store as template_store
+from shualian.insurer.traces import store as trace_store
 from shualian.insurer.vouchers import store as voucher_store
 from shualian.staff import store as staff_store
 from shualian.terminals import store as terminal_store
@@ -51,6 +54,7 @@ INSURER_TABLES: Sequence[MetaData] = (
     fund_store.metadata,
     settlement_store.metadata,
     evidence_store.metadata,
+    trace_store.metadata,
     gallery_store.metadata,
     verification_store.metadata,
     pause_store.metadata,
@@ -70,6 +74,8 @@ HOSPITAL_TABLES: Sequence[MetaData] = (
     payment_store.metadata,
     cashier_store.metadata,
     wallet_store.metadata,
+    stock_store.metadata,
+    dispensing_store.metadata,
     staff_store.metadata,
     audit_store.metadata,
 )

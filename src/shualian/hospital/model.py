@@ -65,6 +65,8 @@ class FaceEvidence:
         scene: What the person was asked for at the terminal.
         terminal_id: Where.
         first_frame_at: When the first frame was taken, UTC; for the time from start to paid.
+        subject: Who scanned, where it is not the patient.
+        relation: Of that person to the patient, as the proof has it.
     """
 
     auth_no: AuthNo = field(repr=False)
@@ -72,6 +74,8 @@ class FaceEvidence:
     scene: Scene
     terminal_id: TerminalId
     first_frame_at: datetime
+    subject: PersonNo | None = None
+    relation: Relation = Relation.SELF
 
     @property
     def channel(self) -> Channel:
@@ -551,6 +555,65 @@ class SettlementAnswer:
     reasons: tuple[Reason, ...]
 
 
+class TraceException(StrEnum):
+    """Why a line of medicine has no trace code of its own and is paid all the same."""
+
+    DECOCTION_PIECES = "decoction_pieces"
+    """中药饮片: weighed out, there is no box."""
+    SPLIT_PACK = "split_pack"
+    """拆零: given out of an opened box, whose code is told with a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """What of one line is about to go out.
+
+    Attributes:
+        feedetl_sn: Which line.
+        codes: 药品追溯码 ``drug_trac_codg`` of its boxes; those told earlier may be left out.
+        missing: How many boxes go out without a code.
+        exception: Why there is no code.
+        reason: In words, of a split pack.
+        mother_code: Of the opened box.
+    """
+
+    feedetl_sn: ChargeItemNo
+    codes: tuple[str, ...] = ()
+    missing: int = 0
+    exception: TraceException | None = None
+    reason: str = ""
+    mother_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceTelling:
+    """Boxes that are about to go out, told before their lines are settled (as ``drugtracinfo``)."""
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    lines: tuple[TraceLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEnding:
+    """Boxes that came back from the person, or never went out."""
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    codes: tuple[str, ...]
+    handed_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityQuery:
+    """1101 for somebody who shows a code or a card and pays nothing."""
+
+    fixmedins_code: InstitutionCode
+    evidence: CodeEvidence | CardEvidence
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """Words that must stand on every printed line, such as that a terminal is simulated."""
@@ -739,6 +802,8 @@ def _fields_of(evidence: Evidence) -> Mapping[str, str]:
                 "scene": evidence.scene.value,
                 "terminal_id": evidence.terminal_id,
                 "first_frame_at": evidence.first_frame_at.isoformat(),
+                "subject": evidence.subject or "",
+                "relation": evidence.relation.value,
             }
         case CodeEvidence():
             return {"token": evidence.token, "intent_id": evidence.intent_id}
@@ -795,4 +860,7 @@ def _face_from(stored: Mapping[str, Any]) -> FaceEvidence:
         scene=Scene(stored["scene"]),
         terminal_id=TerminalId(stored["terminal_id"]),
         first_frame_at=datetime.fromisoformat(stored["first_frame_at"]),
+        # Absent in what was sealed before relatives could pay.
+        subject=PersonNo(stored["subject"]) if stored.get("subject") else None,
+        relation=Relation(stored.get("relation", Relation.SELF.value)),
     )

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from shualian.core.database import forbid_in_transaction
-from shualian.core.identifiers import AuthNo, InstitutionCode, SettlementId
+from shualian.core.identifiers import AuthNo, InstitutionCode, PersonNo, SettlementId
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
     INSURER_UNREACHABLE,
     OUTCOME_UNKNOWN,
     ChargeUpload,
     FeeSplit,
+    IdentityQuery,
     InsuredPerson,
     OpenedVisit,
     PersonQuery,
@@ -19,6 +20,8 @@ from shualian.hospital.model import (
     SettlementCommand,
     SettlementRequest,
     SettlementReversal,
+    TraceEnding,
+    TraceTelling,
     VisitCancellation,
     VisitOpening,
     is_final,
@@ -122,6 +125,34 @@ class InsurerPlatform(Protocol):
 
         Raises:
             Refused: See the class.
+        """
+        ...
+
+    def tell_traces(self, telling: TraceTelling) -> tuple[FeeSplit, ...]:
+        """Tell which boxes of uploaded lines are about to go out; gives the lines' splits now.
+
+        All or none; the same again changes nothing. A line that is not settled and misses a code
+        is wholly self-paid from then on.
+
+        Raises:
+            Refused: When a code is used already (``insurer.trace_used``), or a settled line
+                misses one (``insurer.trace_missing``); see the class.
+        """
+        ...
+
+    def end_traces(self, ending: TraceEnding) -> None:
+        """Tell that boxes came back or never went out; the same again changes nothing.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def identify(self, query: IdentityQuery) -> PersonNo:
+        """1101: whose code or card (with its PIN) this is; moves nothing.
+
+        Raises:
+            Refused: When the evidence proves nobody.
         """
         ...
 

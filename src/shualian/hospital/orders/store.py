@@ -215,6 +215,14 @@ def add_splits(connection: Connection, classed: Sequence[ChargeItem]) -> None:
         connection.execute(insert(splits), rows)
 
 
+def replace_splits(connection: Connection, changed: Sequence[FeeSplit]) -> None:
+    """Put the insurer's newer answer in the place of the one before, where there is one."""
+    for split in changed:
+        values = _split_row(split)
+        known = splits.c.feedetl_sn == values.pop("feedetl_sn")
+        connection.execute(update(splits).where(known).values(values))
+
+
 def items_of(
     connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
 ) -> Sequence[ChargeItem]:

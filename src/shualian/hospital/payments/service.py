@@ -164,8 +164,13 @@ class Payments:
         insurer: InsurerPlatform,
         sealer: FieldSealer,
         agreements: Agreements | None = None,
+        may_cancel: Callable[[Connection, Payment], None] | None = None,
     ) -> None:
-        """Describe it; without ``agreements`` every cash share is open at the cashier."""
+        """Describe it; without ``agreements`` every cash share is open at the cashier.
+
+        ``may_cancel`` refuses a cancellation, inside the transaction in which it begins: of a bill
+        whose medicine was handed out, for example.
+        """
         self._institution = institution
         self._database = database
         self._clock = clock
@@ -173,6 +178,7 @@ class Payments:
         self._insurer = insurer
         self._sealer = sealer
         self._agreements = agreements
+        self._may_cancel = may_cancel
 
     def prepare(
         self, *, command_id: CommandId, encounter_no: EncounterNo, acct_used_flag: bool = True
@@ -360,6 +366,7 @@ class Payments:
 
         Raises:
             Refused: ``hospital.payment_not_found``, ``payment_step``, ``payment_cash_taken``;
+                what refuses it elsewhere in the house (``dispense_not_returned``);
                 what the insurer refuses: then it stands;
                 ``hospital.outcome_unknown``, ``wallet_outcome_unknown``, ``wallet_unreachable``,
                 which :meth:`resolve` settles.
@@ -373,6 +380,8 @@ class Payments:
             taken = cash.by_payment(connection, self._institution, command_id)
             if taken is not None and not at_window:
                 raise Refused(PAYMENT_CASH_TAKEN)
+            if self._may_cancel is not None:
+                self._may_cancel(connection, stored.payment)
             after = replace(stored, payment=cancelling(stored.payment, cancel_id))
             self._change(connection, stored, after)
             return after
