@@ -53,7 +53,7 @@ def serve(
     mode = _mode(production=production)
     with ExitStack() as opened:
         settings, clock = _with_registry(opened, load_settings(), mode), SystemClock()
-        insurer, hospital = _open(opened, settings, clock, mode)
+        insurer, hospital = open_sides(opened, settings, clock, mode)
         opened.enter_context(repeated(insurer.housekeeping(), every_s=_HOUSE_EVERY_S))
         opened.enter_context(repeated(insurer.daily_housekeeping(), every_s=_DAY_S))
         for side in (insurer, hospital):
@@ -92,7 +92,7 @@ def bootstrap(
     from shualian.staff.model import INSURER, Employer
 
     with ExitStack() as opened:
-        insurer, own_hospital = _open(
+        insurer, own_hospital = open_sides(
             opened, load_settings(), SystemClock(), _mode(production=production)
         )
         if not hospital:
@@ -105,7 +105,7 @@ def bootstrap(
     typer.echo(made.code)
 
 
-def _open(
+def open_sides(
     opened: ExitStack, settings: Settings, clock: Clock, mode: Mode
 ) -> "tuple[InsurerSide, HospitalSide | None]":
     """The insurer's side, and the hospital's when its code is set; closed with the stack."""

@@ -28,6 +28,7 @@ from shualian.verification.emergency import api as emergency_api
 from shualian.verification.expectations import api as expectations_api
 from shualian.verification.failures import api as failures_api
 from shualian.web.application import StandIn, build_listener
+from shualian.web.pages import load_pages, page_routes, packaged_pages, welcome_routes
 from shualian.web.problems import MEDIA_TYPE, problem
 
 PROBLEM_SCHEMA = {
@@ -84,11 +85,14 @@ def build_terminal_listener(
         terminals_api.terminal_router(insurer.terminals, origin=origin),
         verification_api.terminal_routes(insurer.captures, insurer.terminals, origin=origin),
         failures_api.terminal_routes(),
+        welcome_routes(insurer.terminals, insurer.institution_names, origin=origin),
         *_own_acts(insurer, settings),
     )
+    kiosk = load_pages(packaged_pages() / "kiosk")
+    pages = page_routes("/kiosk", kiosk, origin=origin, camera=True)
     listener = build_listener(
         "terminal",
-        routers=[_documented(each) for each in routes],
+        routers=[*(_documented(each) for each in routes), pages],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
         body_bytes_max=terminals_api.TERMINAL_BODY_BYTES_MAX,
@@ -129,9 +133,11 @@ def build_staff_listener(
     desks.include_router(terminals_api.staff_router(insurer.terminals, actor_of(caller)))
     for desk in _windows(insurer, caller):
         desks.include_router(desk)
+    desk_pages = load_pages(packaged_pages() / "staff")
+    pages = page_routes("/staff", desk_pages, origin=settings.staff_origin, camera=True)
     return build_listener(
         "staff",
-        routers=[*routers, _documented(desks)],
+        routers=[*routers, _documented(desks), pages],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
     )
