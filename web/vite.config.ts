@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
-import { version } from './package.json' with { type: 'json' }
+import manifest from './package.json' with { type: 'json' }
 
 /** One build for each entry, so that a listener serves its own pages and nothing of another's. */
 export default defineConfig(({ mode }) => {
@@ -12,7 +12,7 @@ export default defineConfig(({ mode }) => {
     publicDir: resolve(import.meta.dirname, 'public'),
     plugins: [vue()],
     define: {
-      __SOFTWARE__: JSON.stringify(version),
+      __SOFTWARE__: JSON.stringify(manifest.version),
       __VUE_OPTIONS_API__: 'false',
       __VUE_PROD_DEVTOOLS__: 'false',
       __VUE_I18N_FULL_INSTALL__: 'false',

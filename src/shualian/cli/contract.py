@@ -22,7 +22,7 @@ def contract(
     """Write the OpenAPI documents and the spoken sentences; nothing of a running server."""
     from shualian.insurer.notices.store import load_notices, packaged_notices
     from shualian.verification.failures.model import FAILURES
-    from shualian.web.contract import openapi_text, spoken_text
+    from shualian.web.contract import openapi_text, spoken_text, vectors_text
     from shualian.web.listeners import build_staff_listener, build_terminal_listener
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,6 +43,7 @@ def contract(
             "terminal.json": openapi_text(build_terminal_listener(insurer, settings)),
             "staff.json": openapi_text(build_staff_listener(insurer, settings, hospital=hospital)),
             "spoken.json": spoken_text(FAILURES.values(), notices),
+            "vectors.json": vectors_text(),
         }
     for name, text in written.items():
         (folder / name).write_text(text, encoding="utf-8")
