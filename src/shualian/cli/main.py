@@ -22,6 +22,7 @@ from shualian.cli import terminal as terminal_commands
 from shualian.cli import verification as verification_commands
 from shualian.cli.attacks import simulate_attacks
 from shualian.cli.calibrate import calibrate
+from shualian.cli.contract import contract
 from shualian.cli.demo import demo
 from shualian.cli.evaluate import evaluate
 from shualian.cli.face import bench, inspect, verify, weights
@@ -101,6 +102,7 @@ app.add_typer(sandbox, name="sandbox")
 app.command()(serve)
 app.command()(bootstrap)
 app.command()(stats_commands.stats)
+app.command()(contract)
 
 
 @app.command()

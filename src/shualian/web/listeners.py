@@ -32,6 +32,7 @@ from shualian.verification.expectations import api as expectations_api
 from shualian.verification.failures import api as failures_api
 from shualian.web.application import StandIn, build_listener
 from shualian.web.problems import MEDIA_TYPE, problem
+from shualian.web.served_pages import load_pages, packaged_pages, page_routes, welcome_routes
 
 PROBLEM_SCHEMA = {
     "type": "object",
@@ -93,11 +94,14 @@ def build_terminal_listener(
         terminals_api.terminal_router(insurer.terminals, origin=origin),
         verification_api.terminal_routes(insurer.captures, insurer.terminals, origin=origin),
         failures_api.terminal_routes(),
+        welcome_routes(insurer.terminals, insurer.institution_names, origin=origin),
         *_own_acts(insurer, settings, origin),
     )
+    kiosk = load_pages(packaged_pages() / "kiosk")
+    pages = page_routes("/kiosk", kiosk, origin=origin, camera=True)
     listener = build_listener(
         "terminal",
-        routers=[_documented(each) for each in routes],
+        routers=[*(_documented(each) for each in routes), pages],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
         body_bytes_max=terminals_api.TERMINAL_BODY_BYTES_MAX,
@@ -133,6 +137,9 @@ def build_staff_listener(
             _staff(insurer.staff, caller, cookie, Side.INSURER),
             *accounts,
             _desks(insurer, caller, party),
+            page_routes(
+                "/staff", load_pages(packaged_pages() / "staff"), origin=party.origin, camera=True
+            ),
         ],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
@@ -162,6 +169,9 @@ def build_hospital_listener(
         routers=[
             _staff(hospital.staff, caller, cookie, Side.HOSPITAL),
             _desks(insurer, caller, party),
+            page_routes(
+                "/staff", load_pages(packaged_pages() / "staff"), origin=party.origin, camera=True
+            ),
         ],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
