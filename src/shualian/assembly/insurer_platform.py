@@ -26,6 +26,7 @@ from shualian.insurer.settlement.evidence.service import Cards
 from shualian.insurer.settlement.model import ALREADY_CANCELLED, REGISTER_USE
 from shualian.insurer.settlement.service import Settlements
 from shualian.insurer.traces.model import LineTraces, TraceCode, TraceException
+from shualian.insurer.traces.service import Traces
 from shualian.insurer.vouchers.service import VoucherPins, Vouchers
 from shualian.verification.model import PROOF_OTHER_SUBJECT
 
@@ -73,6 +74,11 @@ class InsurerParts(Protocol):
     @property
     def cards(self) -> Cards:
         """Whose a card is."""
+        ...
+
+    @property
+    def traces(self) -> Traces:
+        """Trace codes of boxes."""
         ...
 
 

@@ -53,7 +53,7 @@ def stats(
     from shualian.hospital.statistics.service import statistics_of
 
     found = read_beside(
-        database or hospital_url(load_settings()),
+        database or hospital_url(load_settings(), institution),
         lambda connection: statistics_of(
             connection,
             institution=None if institution is None else InstitutionCode(institution),
@@ -68,9 +68,13 @@ def stats(
         _print(found)
 
 
-def hospital_url(settings: Settings) -> str:
-    """Address of the hospital's database."""
-    return settings.hospital_database_url or f"sqlite:///{settings.data_dir / 'hospital.sqlite'}"
+def hospital_url(settings: Settings, institution: str | None) -> str:
+    """Address of the database of a hospital in the settings; of the first one unless named."""
+    for hospital in settings.hospitals:
+        if institution in {None, hospital.code}:
+            usual = hospital.folder(settings.data_dir) / "hospital.sqlite"
+            return hospital.database_url or f"sqlite:///{usual}"
+    raise typer.BadParameter("no such hospital in the settings", param_hint="--institution")
 
 
 def members(found: "Statistics") -> dict[str, object]:

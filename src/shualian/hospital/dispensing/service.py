@@ -39,7 +39,7 @@ from shualian.core.identifiers import (
 )
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
-from shualian.hospital.cashier import store as cash
+from shualian.hospital.cashier.tenders import store as cash
 from shualian.hospital.dispensing import store
 from shualian.hospital.dispensing.model import (
     COLLECTING_SCENES,

@@ -37,7 +37,10 @@ from shualian.insurer.benefits.store import (
 from shualian.insurer.funds.service import Funds
 from shualian.insurer.institutions.service import Institutions
 from shualian.insurer.persons.service import Persons
+from shualian.insurer.settlement.evidence.service import Cards
 from shualian.insurer.settlement.service import Settlements
+from shualian.insurer.traces.service import Traces
+from shualian.insurer.vouchers.service import VoucherPins, Vouchers
 from shualian.trust.audit.checkpoints import CheckpointFolder
 from shualian.trust.audit.service import AuditChain
 from shualian.trust.keys import DevelopmentKeys
@@ -115,6 +118,8 @@ def die() -> None:
 @dataclass(frozen=True, slots=True)
 class _Insured:
     persons: Persons
+    vouchers: Vouchers
+    pins: VoucherPins
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,8 @@ class Insurer:
     settlements: Settlements
     verification: Proofs
     insured: _Insured
+    cards: Cards
+    traces: Traces
     funds: Funds
     institutions: Institutions
     audit: AuditChain
@@ -136,19 +143,26 @@ def insurer_over(database: Database, folder: Path, clock: Clock) -> Insurer:
     sealer = Sealer(keys)
     persons = Persons(database=database, sealer=sealer, mode=Mode.SANDBOX, clock=clock)
     proofs = _proofs(database, clock)
+    settlements = Settlements(
+        database=database,
+        clock=clock,
+        policies=_policies(),
+        catalogues=_catalogues(),
+        proofs=proofs,
+        sealer=sealer,
+        people=persons,
+    )
     return Insurer(
         database=database,
-        settlements=Settlements(
-            database=database,
-            clock=clock,
-            policies=_policies(),
-            catalogues=_catalogues(),
-            proofs=proofs,
-            sealer=sealer,
-            people=persons,
-        ),
+        settlements=settlements,
         verification=proofs,
-        insured=_Insured(persons),
+        insured=_Insured(
+            persons,
+            Vouchers(database=database, clock=clock, sealer=sealer),
+            VoucherPins(database=database, clock=clock, sealer=sealer, people=persons),
+        ),
+        cards=Cards(database=database, clock=clock, hasher=sealer),
+        traces=Traces(database=database, clock=clock, visits=settlements.visits),
         funds=Funds(database=database, clock=clock),
         institutions=Institutions(database=database),
         audit=AuditChain(

@@ -18,11 +18,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shualian.core.database import forbid_in_transaction
-from shualian.core.identifiers import AuthNo, InstitutionCode, SettlementId
+from shualian.core.identifiers import AuthNo, InstitutionCode, PersonNo, SettlementId
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
     ChargeUpload,
     FeeSplit,
+    IdentityQuery,
     InsuredPerson,
     OpenedVisit,
     PersonQuery,
@@ -31,6 +32,9 @@ from shualian.hospital.model import (
     SettlementCommand,
     SettlementRequest,
     SettlementReversal,
+    TraceEnding,
+    TraceTelling,
+    VisitCancellation,
     VisitOpening,
     refusal_from_text,
     refusal_to_text,
@@ -68,6 +72,10 @@ _FORMS: Mapping[str, _Form] = MappingProxyType(
         "trial": _Form(TypeAdapter(SettlementRequest), TypeAdapter(SettlementAnswer)),
         "settle": _Form(TypeAdapter(SettlementCommand), TypeAdapter(SettlementAnswer)),
         "cancel": _Form(TypeAdapter(SettlementCancellation), TypeAdapter(SettlementId)),
+        "traces": _Form(TypeAdapter(TraceTelling), TypeAdapter(tuple[FeeSplit, ...])),
+        "end_traces": _Form(TypeAdapter(TraceEnding), TypeAdapter(None)),
+        "identify": _Form(TypeAdapter(IdentityQuery), TypeAdapter(PersonNo)),
+        "cancel_visit": _Form(TypeAdapter(VisitCancellation), TypeAdapter(None)),
         "reverse": _Form(TypeAdapter(SettlementReversal), TypeAdapter(SettlementId | None)),
         "proof": _Form(TypeAdapter(ProofQuestion), TypeAdapter(FaceProof)),
     }
@@ -115,6 +123,23 @@ class WireInsurer:
         answer: str | None = self._ask("reverse", reversal, (str, type(None)))
         return None if answer is None else SettlementId(answer)
 
+    def cancel_visit(self, cancellation: VisitCancellation) -> None:
+        """See :meth:`InsurerPlatform.cancel_visit`."""
+        self._ask("cancel_visit", cancellation, type(None))
+
+    def tell_traces(self, telling: TraceTelling) -> tuple[FeeSplit, ...]:
+        """See :meth:`InsurerPlatform.tell_traces`."""
+        found: tuple[FeeSplit, ...] = self._ask("traces", telling, tuple)
+        return found
+
+    def end_traces(self, ending: TraceEnding) -> None:
+        """See :meth:`InsurerPlatform.end_traces`."""
+        self._ask("end_traces", ending, type(None))
+
+    def identify(self, query: IdentityQuery) -> PersonNo:
+        """See :meth:`InsurerPlatform.identify`."""
+        return PersonNo(self._ask("identify", query, str))
+
     def check(self, auth_no: AuthNo, *, expected_institution: InstitutionCode) -> FaceProof:
         """See :meth:`FaceProofs.check`."""
         asked = ProofQuestion(auth_no, expected_institution)
@@ -144,6 +169,10 @@ def insurer_routes(platform: InsurerPlatform, proofs: FaceProofs) -> list[Route]
         "settle": platform.settle,
         "cancel": platform.cancel_settlement,
         "reverse": platform.reverse_settlement,
+        "cancel_visit": platform.cancel_visit,
+        "traces": platform.tell_traces,
+        "end_traces": platform.end_traces,
+        "identify": platform.identify,
         "proof": lambda asked: proofs.check(asked.auth_no, expected_institution=asked.institution),
     }
 
