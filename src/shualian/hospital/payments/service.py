@@ -172,6 +172,11 @@ class Payments:
         self._sealer = sealer
         self._agreements = agreements
 
+    @property
+    def institution(self) -> InstitutionCode:
+        """Whose payments they are."""
+        return self._institution
+
     def prepare(
         self, *, command_id: CommandId, encounter_no: EncounterNo, acct_used_flag: bool = True
     ) -> Payment:
