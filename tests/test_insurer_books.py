@@ -1,19 +1,25 @@
 """The insurer's books of a day as a hospital in the same process sees them."""
 
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from insurer.office import CLINIC, HOSPITAL, Office, charge
 from shualian.assembly.insurer_books import LocalInsurerBooks, NoInsurerBooks
-from shualian.core.database import WorkInTransactionError
+from shualian.core.database import Database, WorkInTransactionError
 from shualian.core.refusals import Refused
 from shualian.hospital.cashier.closing.model import totals_of
 from shualian.hospital.model import INSURER_UNREACHABLE
 from shualian.insurer.reconciliation.service import Reconciliation
 
 DAY = date(2026, 5, 4)
+
+
+@pytest.fixture
+def office(sqlite_database: Database, tmp_path: Path) -> Office:
+    return Office(sqlite_database, tmp_path)
 
 
 @pytest.fixture

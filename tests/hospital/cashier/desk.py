@@ -1,5 +1,6 @@
 """What the tests of the windows share: second people, offers, whole days."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from hospital.world import CLERK, HOSPITAL, World, command
@@ -89,10 +90,10 @@ def next_day(world: World) -> None:
     assert business_date(world.clock.now()) > day
 
 
-def refusal(work: object) -> RefusalKind:
+def refusal(work: Callable[[], object]) -> RefusalKind:
     """For what a callable is refused."""
     try:
-        work()  # type: ignore[operator]
+        work()
     except Refused as refused:
         return refused.kind
     raise AssertionError("it was not refused")

@@ -1,6 +1,7 @@
 """A clerk's day over HTTP: shift, look-up, settlement, tenders, receipt, refund, closing."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from fastapi import Request
@@ -36,15 +37,15 @@ class Desk:
     def __init__(self, client: TestClient) -> None:
         self._client = client
 
-    def get(self, path: str, expected: int = 200) -> dict[str, object]:
+    def get(self, path: str, expected: int = 200) -> Any:
         answer = self._client.get(PREFIX + path)
         assert answer.status_code == expected, answer.text
-        return answer.json()  # type: ignore[no-any-return]
+        return answer.json()
 
-    def post(self, path: str, **body: object) -> dict[str, object]:
+    def post(self, path: str, **body: object) -> Any:
         answer = self._client.post(PREFIX + path, json=body)
         assert answer.status_code == 200, answer.text
-        return answer.json()  # type: ignore[no-any-return]
+        return answer.json()
 
     def refused(self, path: str, **body: object) -> str:
         answer = self._client.post(PREFIX + path, json=body)
@@ -75,7 +76,7 @@ def document(intent_id: object) -> dict[str, object]:
     return {"kind": "document", "id_number": ZHANG.certno.value, "intent_id": intent_id}
 
 
-def prepared(world: World, desk: Desk) -> dict[str, object]:
+def prepared(world: World, desk: Desk) -> Any:
     encounter = world.registered()
     world.ordered(encounter)
     return desk.post("/payments", command_id=command(), encounter_no=encounter.encounter_no)
@@ -87,11 +88,11 @@ def test_a_bill_is_found_settled_on_a_document_paid_in_three_ways_and_printed(
     desk = window(CLERK_CALLS)
     bill = prepared(world, desk)
     number = bill["payment"]
-    assert bill["amounts"]["psn_cash_pay"] == DUE  # type: ignore[index]
+    assert bill["amounts"]["psn_cash_pay"] == DUE
     settled = desk.post(f"/payments/{number}/settlement", evidence=document(bill["intent_id"]))
     assert (settled["state"], settled["channel"]) == ("settled", "document")
     (found,) = desk.post("/people", evidence=document("lookup"))
-    assert found["payments"][0]["due_fen"] == DUE  # type: ignore[index]
+    assert found["payments"][0]["due_fen"] == DUE
     tenders = [
         {"kind": "card", "given_fen": 50_00, "reference": SLIP},
         {"kind": "epay", "given_fen": 30_00, "reference": ORDER},
@@ -107,16 +108,16 @@ def test_a_bill_is_found_settled_on_a_document_paid_in_three_ways_and_printed(
     assert str(english["lines"]).count("[SANDBOX]") == len(lines)
     assert receipt["taking"] == taken
     encounter = desk.get(f"/encounters/{bill['encounter_no']}")
-    assert encounter["payments"][0]["taking"] == taken  # type: ignore[index]
+    assert encounter["payments"][0]["taking"] == taken
 
 
 def test_a_slip_is_paid_at_the_window_by_the_persons_face(world: World, window: Window) -> None:
     desk = window(CLERK_CALLS)
     bill = prepared(world, desk)
-    reserved = world.payments.reserve(command_id=bill["payment"])  # type: ignore[arg-type]
+    reserved = world.payments.reserve(command_id=bill["payment"])
     assert reserved.slip_no is not None
     found = desk.get(f"/slips/{reserved.slip_no}")
-    shown = found["payments"][0]["payment"]  # type: ignore[index]
+    shown = found["payments"][0]["payment"]
     assert shown["state"] == "reserved"
     face = world.scan(scene=Scene.SETTLEMENT, intent_id=reserved.intent_id)
     settled = desk.post(
@@ -144,7 +145,7 @@ def test_a_cancelled_bill_is_given_back_by_its_ways(world: World, window: Window
     ]
     desk.post(f"/payments/{number}/taking", command_id=command(), tenders=tenders)
     taken_back = desk.post(f"/payments/{number}/cancellation")
-    card, cash = taken_back["refunds"]  # type: ignore[misc]
+    card, cash = taken_back["refunds"]
     assert desk.get("/refunds") == [card, cash]
     paid = desk.post(f"/refunds/{cash['refund_id']}/cash", command_id=command())
     assert paid["state"] == "paid"
@@ -180,7 +181,7 @@ def test_a_shift_is_opened_counted_disputed_confirmed_and_its_day_closed(
     desk, other, chief = window(CLERK_CALLS), window(OTHER_CALLS), window(ADMINISTRATOR_CALLS)
     shift = desk.post("/shifts", command_id=command(), drawer="2", count={"10000": 2})
     assert desk.get("/shifts/own")["expected_fen"] == 200_00
-    assert [each["shift"] for each in desk.get("/shifts")] == [shift]  # type: ignore[index]
+    assert [each["shift"] for each in desk.get("/shifts")] == [shift]
     path = f"/shifts/{shift['shift_id']}"
     assert desk.refused(f"{path}/handover", count={"300": 1}, left_fen=0) == (
         "hospital.count_invalid"
@@ -195,7 +196,7 @@ def test_a_shift_is_opened_counted_disputed_confirmed_and_its_day_closed(
     assert desk.refused(f"/days/{day}/closing", command_id=command()) == "staff.role_missing"
     next_day(world)
     report = chief.get(f"/days/{day}")
-    (difference,) = report["differences"]  # type: ignore[misc]
+    (difference,) = report["differences"]
     assert (difference["cause"], difference["repair"]) == ("drawer", "count_again")
     body = {"command_id": command(), "reason": "丢失已报案"}
     ended = chief.post(f"/days/{day}/closing", **body)

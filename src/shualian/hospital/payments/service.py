@@ -180,6 +180,11 @@ class Payments:
         self._agreements = agreements
         self._may_cancel = may_cancel
 
+    @property
+    def institution(self) -> InstitutionCode:
+        """Whose payments they are."""
+        return self._institution
+
     def prepare(
         self, *, command_id: CommandId, encounter_no: EncounterNo, acct_used_flag: bool = True
     ) -> Payment:

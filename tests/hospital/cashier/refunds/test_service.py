@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from hospital.cashier.desk import (
     DUE,
@@ -27,6 +28,7 @@ from hospital.world import (
     command,
     in_parallel,
 )
+from shualian.core.identifiers import CommandId
 from shualian.core.money import Fen, total
 from shualian.core.refusals import Refused
 from shualian.hospital.cashier.overrides.model import OVERRIDE_NEEDED, OverrideKind
@@ -59,9 +61,9 @@ def cancelled(world: World, payment: Payment) -> tuple[RefundDue, ...]:
     return world.desk.refunds.cancel(payment=payment.command_id, by=CLERK).dues
 
 
-def pay_out(world: World, due: RefundDue, number: object = None) -> RefundDue:
+def pay_out(world: World, due: RefundDue, number: CommandId | None = None) -> RefundDue:
     return world.desk.refunds.pay_out(
-        command_id=number or command(),  # type: ignore[arg-type]
+        command_id=number or command(),
         refund_id=due.refund_id,
         by=CLERK,
     )
@@ -332,9 +334,9 @@ def test_a_part_is_noted_once_for_its_cause_in_the_transaction_of_its_cause(
     payment, cause_id = any_world.settled(), command()
     mixed(any_world, payment)
 
-    def note(amount_fen: int) -> Callable[[object], object]:
+    def note(amount_fen: int) -> Callable[[Connection], object]:
         return lambda connection: store.make_due(
-            connection,  # type: ignore[arg-type]
+            connection,
             HOSPITAL,
             payment.command_id,
             cause=RefundCause.PARTIAL,
@@ -343,8 +345,8 @@ def test_a_part_is_noted_once_for_its_cause_in_the_transaction_of_its_cause(
             now=any_world.clock.now(),
         )
 
-    first = any_world.database.write(note(60_00))  # type: ignore[arg-type]
-    assert any_world.database.write(note(60_00)) == first  # type: ignore[arg-type]
+    first = any_world.database.write(note(60_00))
+    assert any_world.database.write(note(60_00)) == first
     dues = any_world.desk.refunds.of_payment(payment=payment.command_id)
     assert [(due.source, due.amount_fen) for due in dues] == [
         (TenderKind.CARD, 50_00),

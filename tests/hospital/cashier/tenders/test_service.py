@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 
 from hospital.cashier.desk import (
@@ -34,6 +36,7 @@ from shualian.hospital.cashier.tenders.model import (
 )
 from shualian.hospital.cashier.wording import render_receipt
 from shualian.hospital.model import COMMAND_DIFFERS
+from shualian.hospital.payments.model import Payment
 from shualian.staff.model import Role
 
 
@@ -97,7 +100,7 @@ def test_one_slip_pays_one_bill_however_many_windows_use_it_at_once(any_world: W
             taken_by=CLERK,
         )
 
-    results = in_parallel([lambda place=place: take(place) for place in range(len(payments))])
+    results = in_parallel([partial(take, place) for place in range(len(payments))])
     refusals = [each.kind for each in results if isinstance(each, Refused)]
     assert refusals == [TENDER_USED] * (len(payments) - 1)
 
@@ -132,11 +135,11 @@ def test_a_part_is_waived_with_two_keys_only_once_and_never_more_than_agreed(
     payment, other = world.settled(), world.settled()
     override = approved(world, OverrideKind.WAIVER, payment, 20_00)
 
-    def take(of: object, waived: int, reference: str) -> Taking:
-        due = of.cash_due_fen  # type: ignore[attr-defined]
+    def take(of: Payment, waived: int, reference: str) -> Taking:
+        due = of.cash_due_fen
         return world.cashier.take(
             command_id=command(),
-            payment=of.command_id,  # type: ignore[attr-defined]
+            payment=of.command_id,
             offers=[
                 Offer(TenderKind.WAIVER, Fen(waived), reference),
                 Offer(TenderKind.CASH, Fen(due - waived)),
