@@ -24,6 +24,10 @@ from shualian.insurer.messages import store as message_store
 from shualian.insurer.persons import store as person_store
 from shualian.insurer.settlement import store as settlement_store
 from shualian.insurer.settlement.evidence import store as evidence_store
+from shualian.insurer.supervision.alerts import store as alert_store
+from shualian.insurer.supervision.captures import store as known_capture_store
+from shualian.insurer.supervision.signins import store as sign_in_store
+from shualian.insurer.supervision.wardchecks import store as ward_check_store
 from shualian.insurer.templates import store as template_store
 from shualian.insurer.vouchers import store as voucher_store
 from shualian.staff import store as staff_store
@@ -50,6 +54,10 @@ INSURER_TABLES: Sequence[MetaData] = (
     fund_store.metadata,
     settlement_store.metadata,
     evidence_store.metadata,
+    alert_store.metadata,
+    known_capture_store.metadata,
+    sign_in_store.metadata,
+    ward_check_store.metadata,
     gallery_store.metadata,
     verification_store.metadata,
     pause_store.metadata,
