@@ -15,6 +15,8 @@ from shualian.hospital.orders.service import Orders
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.ports import FaceProofs, InsurerPlatform
 from shualian.hospital.records.service import Records
+from shualian.hospital.wards.service import WardServices, ward_services
+from shualian.hospital.wards.stays.service import StayBillsOf
 from shualian.staff.service import StaffServices
 from shualian.trust.audit.service import AuditChain
 from shualian.trust.sealing import Sealer
@@ -31,6 +33,7 @@ class HospitalSide:
     orders: Orders
     payments: Payments
     cashier: Cashier
+    wards: WardServices
     staff: StaffServices
     audit: AuditChain
 
@@ -70,6 +73,22 @@ def open_hospital_side(
         insurer=insurer,
         sealer=sealer,
     )
+    orders = Orders(
+        institution=institution,
+        database=database,
+        clock=clock,
+        insurer=insurer,
+        prices=prices,
+    )
+    payments = Payments(
+        institution=institution,
+        database=database,
+        clock=clock,
+        records=records,
+        insurer=insurer,
+        sealer=sealer,
+        stays=StayBillsOf(institution=institution, database=database),
+    )
     return HospitalSide(
         institution=institution,
         database=database,
@@ -83,27 +102,26 @@ def open_hospital_side(
             insurer=insurer,
             sealer=sealer,
         ),
-        orders=Orders(
-            institution=institution,
-            database=database,
-            clock=clock,
-            insurer=insurer,
-            prices=prices,
-        ),
-        payments=Payments(
-            institution=institution,
-            database=database,
-            clock=clock,
-            records=records,
-            insurer=insurer,
-            sealer=sealer,
-        ),
+        orders=orders,
+        payments=payments,
         cashier=Cashier(
             institution=institution,
             institution_name=institution_name,
             database=database,
             clock=clock,
             records=records,
+        ),
+        wards=ward_services(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            proofs=proofs,
+            insurer=insurer,
+            sealer=sealer,
+            orders=orders,
+            payments=payments,
+            prices=lambda _day: prices,
         ),
         staff=staff_of(settings, database, sealer, clock),
         audit=audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock),

@@ -11,6 +11,10 @@ from shualian.hospital.orders import store as order_store
 from shualian.hospital.payments import store as payment_store
 from shualian.hospital.records import store as record_store
 from shualian.hospital.wallet import store as wallet_store
+from shualian.hospital.wards.bedside import store as bedside_store
+from shualian.hospital.wards.charges import store as stay_charge_store
+from shualian.hospital.wards.dialysis import store as dialysis_store
+from shualian.hospital.wards.stays import store as stay_store
 from shualian.insurer.accesses import store as access_store
 from shualian.insurer.activation import store as activation_store
 from shualian.insurer.assessment import store as assessment_store
@@ -76,6 +80,10 @@ HOSPITAL_TABLES: Sequence[MetaData] = (
     payment_store.metadata,
     cashier_store.metadata,
     wallet_store.metadata,
+    stay_store.metadata,
+    stay_charge_store.metadata,
+    bedside_store.metadata,
+    dialysis_store.metadata,
     staff_store.metadata,
     audit_store.metadata,
 )

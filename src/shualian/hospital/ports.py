@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from shualian.core.database import forbid_in_transaction
-from shualian.core.identifiers import AuthNo, InstitutionCode, SettlementId
+from shualian.core.identifiers import AuthNo, EncounterNo, InstitutionCode, SettlementId
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
     INSURER_UNREACHABLE,
     OUTCOME_UNKNOWN,
+    Admission,
     ChargeUpload,
     FeeSplit,
     InsuredPerson,
@@ -18,6 +19,7 @@ from shualian.hospital.model import (
     SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
+    StayMessage,
     VisitOpening,
     is_final,
 )
@@ -100,6 +102,46 @@ class InsurerPlatform(Protocol):
         Raises:
             Refused: See the class.
         """
+        ...
+
+    def admit(self, admission: Admission) -> OpenedVisit:
+        """2401: admit an in-patient.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def discharge(self, message: StayMessage) -> None:
+        """2402: an in-patient has left; the same again changes nothing.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def cancel_discharge(self, message: StayMessage) -> None:
+        """2405: the stay goes on; again changes nothing.
+
+        Raises:
+            Refused: See the class; also when a settlement to its end stands.
+        """
+        ...
+
+    def cancel_admission(self, message: StayMessage) -> None:
+        """2404: the stay never was; again changes nothing.
+
+        Raises:
+            Refused: See the class; also when there are charge items.
+        """
+        ...
+
+
+class StayBills(Protocol):
+    """Which encounters are stays, whose bill is all that is open of them."""
+
+    def goes_on(self, encounter_no: EncounterNo) -> bool | None:
+        """Whether a stay goes on, so that its settlement is one in the middle; none of no stay."""
         ...
 
 

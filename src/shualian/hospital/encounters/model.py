@@ -76,10 +76,11 @@ class Encounter:
         doctor: By whom.
         insutype: Under which insurance.
         med_type: 医疗类别.
-        intent_id: What the person confirmed when registering; good for one registration.
-        channel: By what the person showed who they are.
-        terminal_id: Where.
-        first_frame_at: Of the capture, UTC.
+        intent_id: What the person confirmed when registering; good for one registration. None
+            without evidence.
+        channel: By what the person showed who they are; none without evidence.
+        terminal_id: Where; none at a window.
+        first_frame_at: Of the capture, UTC; none without a face.
         age_band: For statistics.
         begntime: When it was registered, UTC.
         day: The business day of that.
@@ -97,10 +98,10 @@ class Encounter:
     doctor: Doctor
     insutype: str
     med_type: str
-    intent_id: IntentId
-    channel: Channel
-    terminal_id: TerminalId
-    first_frame_at: datetime
+    intent_id: IntentId | None
+    channel: Channel | None
+    terminal_id: TerminalId | None
+    first_frame_at: datetime | None
     age_band: str
     begntime: datetime
     day: date

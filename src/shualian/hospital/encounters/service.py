@@ -256,7 +256,8 @@ class Encounters:
         if earlier is not None:
             return earlier
         # One confirmation registers once.
-        if store.by_intent(connection, self._institution, wanted.intent_id) is not None:
+        intent_id = wanted.intent_id
+        if intent_id and store.by_intent(connection, self._institution, intent_id) is not None:
             raise Refused(INTENT_USED)
         store.add(connection, asked)
         return asked

@@ -419,6 +419,15 @@ class SignIns:
         )
         return found[0] if found else None
 
+    def valid(self, dr_code: str, *, institution: InstitutionCode, at: datetime) -> bool:
+        """Whether a doctor was signed in at an institution at a moment, UTC."""
+        found = self._database.read(
+            lambda connection: store.overlapping(
+                connection, institution, {DoctorCode(dr_code)}, since=at, until=at
+            )
+        )
+        return any(sign_in.covers(at) for sign_in in found)
+
     def listed(
         self, actor: Actor, *, day: date, institution: InstitutionCode | None = None
     ) -> Sequence[SignIn]:
