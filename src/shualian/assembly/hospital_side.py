@@ -29,6 +29,8 @@ from shualian.hospital.ports import FaceProofs, InsurerPlatform
 from shualian.hospital.records.service import Records
 from shualian.hospital.stock.service import Stock
 from shualian.hospital.wallet.service import Agreements
+from shualian.hospital.wards.service import WardServices, ward_services
+from shualian.hospital.wards.stays.service import StayBillsOf
 from shualian.staff.service import StaffServices
 from shualian.trust.audit.service import AuditChain
 from shualian.trust.keys import KeyProvider
@@ -54,6 +56,7 @@ class HospitalSide:
     desk: CashierServices
     stock: Stock
     dispensing: Dispensing
+    wards: WardServices
     staff: StaffServices
     audit: AuditChain
 
@@ -153,6 +156,13 @@ def assemble_hospital(
     agreements = Agreements(
         institution=institution, database=database, clock=clock, sealer=sealer, wallet=wallet
     )
+    orders = Orders(
+        institution=institution,
+        database=database,
+        clock=clock,
+        insurer=insurer,
+        prices=prices,
+    )
     payments = Payments(
         institution=institution,
         database=database,
@@ -162,6 +172,7 @@ def assemble_hospital(
         sealer=sealer,
         agreements=agreements,
         may_cancel=refuse_handed_out,
+        stays=StayBillsOf(institution=institution, database=database),
     )
     cashier = Cashier(
         institution=institution,
@@ -185,13 +196,7 @@ def assemble_hospital(
             insurer=insurer,
             sealer=sealer,
         ),
-        orders=Orders(
-            institution=institution,
-            database=database,
-            clock=clock,
-            insurer=insurer,
-            prices=prices,
-        ),
+        orders=orders,
         payments=payments,
         cashier=cashier,
         wallet=wallet,
@@ -217,6 +222,18 @@ def assemble_hospital(
             payments=payments,
             proofs=proofs,
             books=books or NoInsurerBooks(),
+        ),
+        wards=ward_services(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            proofs=proofs,
+            insurer=insurer,
+            sealer=sealer,
+            orders=orders,
+            payments=payments,
+            prices=lambda _day: prices,
         ),
         staff=staff_of(hospital.staff_origin, database, sealer, clock),
         audit=audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock),

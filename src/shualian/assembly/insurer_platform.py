@@ -294,6 +294,56 @@ class LocalInsurerPlatform:
         insured.pins.check(holder, evidence.pin)
         return holder
 
+    def admit(self, admission: at_hospital.Admission) -> at_hospital.OpenedVisit:
+        """2401; a repeat is known by the hospital's own number of the stay.
+
+        Only a face is redeemed by an admission; on everything else the stay is a claim.
+        """
+        shown = admission.evidence
+        face = shown if isinstance(shown, at_hospital.FaceEvidence) else None
+        visit = self._insurer.settlements.open_visit(
+            institution=admission.fixmedins_code,
+            registration=at_insurer.Registration(
+                psn_no=admission.psn_no,
+                insutype=admission.insutype,
+                begntime=admission.begntime,
+                mdtrt_cert_type=admission.certificate.mdtrt_cert_type.value,
+                ipt_otp_no=admission.ipt_otp_no,
+                atddr_no=admission.atddr_no,
+                dept_code=admission.dept_code,
+                caty=admission.caty,
+                kind=at_insurer.VisitKind.INPATIENT,
+            ),
+            evidence=None if face is None else _face(face, admission.psn_no),
+        )
+        return at_hospital.OpenedVisit(visit.mdtrt_id, admission.psn_no, admission.ipt_otp_no)
+
+    def discharge(self, message: at_hospital.StayMessage) -> None:
+        """2402."""
+        self._insurer.settlements.visits.discharge(
+            institution=message.fixmedins_code,
+            mdtrt_id=message.mdtrt_id,
+            psn_no=message.psn_no,
+            endtime=message.endtime or self._clock.now(),
+        )
+
+    def cancel_discharge(self, message: at_hospital.StayMessage) -> None:
+        """2405."""
+        self._insurer.settlements.visits.cancel_discharge(
+            institution=message.fixmedins_code,
+            mdtrt_id=message.mdtrt_id,
+            psn_no=message.psn_no,
+        )
+
+    def cancel_admission(self, message: at_hospital.StayMessage) -> None:
+        """2404."""
+        self._insurer.settlements.visits.cancel_visit(
+            institution=message.fixmedins_code,
+            mdtrt_id=message.mdtrt_id,
+            psn_no=message.psn_no,
+            ipt_otp_no=message.ipt_otp_no,
+        )
+
 
 def _traces(line: at_hospital.TraceLine) -> LineTraces:
     return LineTraces(
@@ -369,6 +419,7 @@ def _bill(request: at_hospital.SettlementRequest) -> at_insurer.Bill:
         med_type=request.med_type,
         acct_used=request.acct_used_flag,
         medfee_sumamt=request.medfee_sumamt,
+        mid_setl=request.mid_setl_flag,
     )
 
 

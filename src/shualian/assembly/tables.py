@@ -14,6 +14,10 @@ from shualian.hospital.records import store as record_store
 from shualian.hospital.scheduling import store as scheduling_store
 from shualian.hospital.stock import store as stock_store
 from shualian.hospital.wallet import store as wallet_store
+from shualian.hospital.wards.bedside import store as bedside_store
+from shualian.hospital.wards.charges import store as stay_charge_store
+from shualian.hospital.wards.dialysis import store as dialysis_store
+from shualian.hospital.wards.stays import store as stay_store
 from shualian.insurer.accesses import store as access_store
 from shualian.insurer.activation import store as activation_store
 from shualian.insurer.assessment import store as assessment_store
@@ -27,6 +31,10 @@ from shualian.insurer.messages import store as message_store
 from shualian.insurer.persons import store as person_store
 from shualian.insurer.settlement import store as settlement_store
 from shualian.insurer.settlement.evidence import store as evidence_store
+from shualian.insurer.supervision.alerts import store as alert_store
+from shualian.insurer.supervision.captures import store as known_capture_store
+from shualian.insurer.supervision.signins import store as sign_in_store
+from shualian.insurer.supervision.wardchecks import store as ward_check_store
 from shualian.insurer.templates import store as template_store
 from shualian.insurer.traces import store as trace_store
 from shualian.insurer.vouchers import store as voucher_store
@@ -55,6 +63,10 @@ INSURER_TABLES: Sequence[MetaData] = (
     settlement_store.metadata,
     evidence_store.metadata,
     trace_store.metadata,
+    alert_store.metadata,
+    known_capture_store.metadata,
+    sign_in_store.metadata,
+    ward_check_store.metadata,
     gallery_store.metadata,
     verification_store.metadata,
     pause_store.metadata,
@@ -76,6 +88,10 @@ HOSPITAL_TABLES: Sequence[MetaData] = (
     wallet_store.metadata,
     stock_store.metadata,
     dispensing_store.metadata,
+    stay_store.metadata,
+    stay_charge_store.metadata,
+    bedside_store.metadata,
+    dialysis_store.metadata,
     staff_store.metadata,
     audit_store.metadata,
 )

@@ -176,6 +176,21 @@ class Settings(BaseSettings):
         description="Port of the e-wallet's stand-in, which `serve` runs in the sandbox beside a "
         "hospital; 0: any",
     )
+    doctor_sign_in_hours: int = Field(
+        default=10, ge=1, le=12, description="Hours that a doctor's sign-in holds, at most"
+    )
+    doctor_sign_in_regions: str | None = Field(
+        default=None,
+        pattern=r"^([0-9]{6}( [0-9]{6})*)?$",
+        description="Care regions, with blanks between them, in which only orders of doctors who "
+        "were signed in are taken; where the registry lists a doctor, when not set",
+    )
+    ward_draws_per_day: int = Field(
+        default=2, ge=1, le=6, description="Ward checks are drawn so often a day in each hospital"
+    )
+    ward_draw_share: float = Field(
+        default=0.1, gt=0, le=1, description="Share of a ward's in-patients that one draw picks"
+    )
     template_months: int = Field(
         default=24, ge=1, le=36, description="Months until an unused face template is deleted"
     )

@@ -279,6 +279,68 @@ class OpenedVisit:
     ipt_otp_no: EncounterNo
 
 
+WHOLE_STAY = ""
+"""As ``chrg_bchno`` of an in-patient's bill: 2303 and 2304 have none, all that is open of the stay
+is settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """2401: admit an in-patient.
+
+    Attributes:
+        command_id: The same on every repeat; the insurer answers a repeat as the first time.
+        fixmedins_code: Of the hospital.
+        psn_no: 人员编号.
+        insutype: 险种类型.
+        begntime: Time of the admission, UTC.
+        certificate: 就诊凭证.
+        ipt_otp_no: 住院号.
+        atddr_no: 医师编码.
+        dr_name: 主诊医师姓名.
+        dept_code: 入院科室编码.
+        dept_name: 入院科室名称.
+        caty: 科别.
+        adm_bed: 入院床位.
+        evidence: What proves that the person is here; without it the admission is a claim, and
+            every settlement brings evidence of its own.
+    """
+
+    command_id: CommandId
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    insutype: str
+    begntime: datetime
+    certificate: Certificate
+    ipt_otp_no: EncounterNo
+    atddr_no: str
+    dr_name: str
+    dept_code: str
+    dept_name: str
+    caty: str
+    adm_bed: str
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True, slots=True)
+class StayMessage:
+    """What 2402, 2404 and 2405 say of a stay.
+
+    Attributes:
+        fixmedins_code: Of the hospital.
+        psn_no: 人员编号.
+        mdtrt_id: 就诊ID.
+        ipt_otp_no: 住院号.
+        endtime: 出院时间, UTC; of a discharge.
+    """
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    ipt_otp_no: EncounterNo
+    endtime: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class VisitCancellation:
     """2202: take a registration back; a repeat is known by the visit."""
@@ -471,6 +533,7 @@ class SettlementRequest:
         medfee_sumamt: The bill as the hospital counts it.
         psn_setlway: 个人结算方式.
         acct_used_flag: Whether the personal account may be used.
+        mid_setl_flag: 中途结算标志: of a stay that goes on (2303, 2304).
     """
 
     fixmedins_code: InstitutionCode
@@ -483,6 +546,7 @@ class SettlementRequest:
     medfee_sumamt: Fen
     psn_setlway: PersonalSettlement
     acct_used_flag: bool
+    mid_setl_flag: bool = False
 
 
 @dataclass(frozen=True, slots=True)

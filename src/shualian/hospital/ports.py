@@ -4,11 +4,18 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from shualian.core.database import forbid_in_transaction
-from shualian.core.identifiers import AuthNo, InstitutionCode, PersonNo, SettlementId
+from shualian.core.identifiers import (
+    AuthNo,
+    EncounterNo,
+    InstitutionCode,
+    PersonNo,
+    SettlementId,
+)
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
     INSURER_UNREACHABLE,
     OUTCOME_UNKNOWN,
+    Admission,
     ChargeUpload,
     FeeSplit,
     IdentityQuery,
@@ -20,6 +27,7 @@ from shualian.hospital.model import (
     SettlementCommand,
     SettlementRequest,
     SettlementReversal,
+    StayMessage,
     TraceEnding,
     TraceTelling,
     VisitCancellation,
@@ -128,6 +136,14 @@ class InsurerPlatform(Protocol):
         """
         ...
 
+    def admit(self, admission: Admission) -> OpenedVisit:
+        """2401: admit an in-patient.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
     def tell_traces(self, telling: TraceTelling) -> tuple[FeeSplit, ...]:
         """Tell which boxes of uploaded lines are about to go out; gives the lines' splits now.
 
@@ -148,12 +164,44 @@ class InsurerPlatform(Protocol):
         """
         ...
 
+    def discharge(self, message: StayMessage) -> None:
+        """2402: an in-patient has left; the same again changes nothing.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
     def identify(self, query: IdentityQuery) -> PersonNo:
         """1101: whose code or card (with its PIN) this is; moves nothing.
 
         Raises:
             Refused: When the evidence proves nobody.
         """
+        ...
+
+    def cancel_discharge(self, message: StayMessage) -> None:
+        """2405: the stay goes on; again changes nothing.
+
+        Raises:
+            Refused: See the class; also when a settlement to its end stands.
+        """
+        ...
+
+    def cancel_admission(self, message: StayMessage) -> None:
+        """2404: the stay never was; again changes nothing.
+
+        Raises:
+            Refused: See the class; also when there are charge items.
+        """
+        ...
+
+
+class StayBills(Protocol):
+    """Which encounters are stays, whose bill is all that is open of them."""
+
+    def goes_on(self, encounter_no: EncounterNo) -> bool | None:
+        """Whether a stay goes on, so that its settlement is one in the middle; none of no stay."""
         ...
 
 

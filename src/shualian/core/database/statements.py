@@ -141,7 +141,7 @@ def _exchange(
 @lru_cache(maxsize=512)
 def _together(commands: tuple[Statement, ...]) -> str:
     parts = [f"c{place} AS ({each.text} RETURNING 1)" for place, each in enumerate(commands)]
-    counts = [f"(SELECT count(*) FROM c{place})" for place in range(len(commands))]
+    counts = [f"(SELECT count(*) FROM c{place})" for place in range(len(commands))]  # noqa: S608
     return _numbered(" ".join(("WITH", ", ".join(parts), "SELECT", ", ".join(counts))))
 
 

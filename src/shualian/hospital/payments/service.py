@@ -48,6 +48,7 @@ from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
 from shualian.hospital.model import (
     ANSWER_INVALID,
+    WHOLE_STAY,
     Certificate,
     CertificateType,
     Evidence,
@@ -112,7 +113,13 @@ from shualian.hospital.payments.model import (
     withdrawn,
 )
 from shualian.hospital.payments.store import StoredPayment
-from shualian.hospital.ports import FieldSealer, InsurerPlatform, ask_insurer, command_insurer
+from shualian.hospital.ports import (
+    FieldSealer,
+    InsurerPlatform,
+    StayBills,
+    ask_insurer,
+    command_insurer,
+)
 from shualian.hospital.records.service import Records
 from shualian.hospital.wallet import store as wallet_store
 from shualian.hospital.wallet.model import (
@@ -165,12 +172,15 @@ class Payments:
         sealer: FieldSealer,
         agreements: Agreements | None = None,
         may_cancel: Callable[[Connection, Payment], None] | None = None,
+        stays: StayBills | None = None,
     ) -> None:
-        """Describe it; without ``agreements`` every cash share is open at the cashier.
+        """Describe it.
 
-        ``may_cancel`` refuses a cancellation, inside the transaction in which it begins: of a bill
-        whose medicine was handed out, for example.
+        Without ``agreements`` every cash share is open at the cashier, without ``stays`` every
+        encounter is settled batch by batch. ``may_cancel`` refuses a cancellation, inside the
+        transaction in which it begins: of a bill whose medicine was handed out, for example.
         """
+        self._stays = stays
         self._institution = institution
         self._database = database
         self._clock = clock
@@ -807,17 +817,19 @@ class Payments:
         acct_used_flag: bool,
     ) -> SettlementRequest:
         identity = self._records.identity(record_no=encounter.record_no)
+        goes_on = None if self._stays is None else self._stays.goes_on(encounter.encounter_no)
         return SettlementRequest(
             fixmedins_code=self._institution,
             psn_no=encounter.psn_no,
             certificate=Certificate(CertificateType.ID_CARD, identity.id_number.value),
             mdtrt_id=mdtrt_id,
-            chrg_bchno=chrg_bchno,
+            chrg_bchno=chrg_bchno if goes_on is None else WHOLE_STAY,
             med_type=encounter.med_type,
             insutype=encounter.insutype,
             medfee_sumamt=medfee_sumamt,
             psn_setlway=PersonalSettlement.BY_ITEM,
             acct_used_flag=acct_used_flag,
+            mid_setl_flag=goes_on is True,
         )
 
     def _record_answer(

@@ -112,7 +112,7 @@ from shualian.insurer.settlement.model import (
     command_digest,
     entries_of,
 )
-from shualian.insurer.settlement.ports import AnswerSealer, FaceProofs
+from shualian.insurer.settlement.ports import AnswerSealer, FaceProofs, OrderingDoctors
 from shualian.insurer.settlement.statements import Day, Known, Rests
 from shualian.insurer.settlement.visits.model import WHOLE_STAY, Books, Rules, check_stay
 from shualian.insurer.settlement.visits.service import (
@@ -183,6 +183,7 @@ class Settlements:
         codes: Codes | None = None,
         people: People | None = None,
         limits: Mapping[str, Limits] | None = None,
+        ordering: OrderingDoctors | None = None,
     ) -> None:
         """Settle under these policies.
 
@@ -197,6 +198,7 @@ class Settlements:
             codes: Without it no shown code is.
             people: Without it no document is.
             limits: Without a PIN, by insured region; they only tighten ``HIGHEST``.
+            ordering: Without it nobody asks whether ordering doctors were signed in.
         """
         self._database = database
         self._clock = clock
@@ -205,7 +207,12 @@ class Settlements:
         self._limits = dict(limits or {})
         self._evidences = Evidences(hasher=sealer, pins=pins, codes=codes, people=people)
         self.visits = Visits(
-            database=database, clock=clock, books=self._books, proofs=proofs, sealer=sealer
+            database=database,
+            clock=clock,
+            books=self._books,
+            proofs=proofs,
+            sealer=sealer,
+            ordering=ordering,
         )
         # A missing key stops the start-up, and none is read from disk inside a transaction.
         sealer.seal(b"", purpose=_ANSWER, context=b"")

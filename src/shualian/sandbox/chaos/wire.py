@@ -21,6 +21,7 @@ from shualian.core.database import forbid_in_transaction
 from shualian.core.identifiers import AuthNo, InstitutionCode, PersonNo, SettlementId
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
+    Admission,
     ChargeUpload,
     FeeSplit,
     IdentityQuery,
@@ -32,6 +33,7 @@ from shualian.hospital.model import (
     SettlementCommand,
     SettlementRequest,
     SettlementReversal,
+    StayMessage,
     TraceEnding,
     TraceTelling,
     VisitCancellation,
@@ -74,6 +76,10 @@ _FORMS: Mapping[str, _Form] = MappingProxyType(
         "cancel": _Form(TypeAdapter(SettlementCancellation), TypeAdapter(SettlementId)),
         "traces": _Form(TypeAdapter(TraceTelling), TypeAdapter(tuple[FeeSplit, ...])),
         "end_traces": _Form(TypeAdapter(TraceEnding), TypeAdapter(None)),
+        "admit": _Form(TypeAdapter(Admission), TypeAdapter(OpenedVisit)),
+        "discharge": _Form(TypeAdapter(StayMessage), TypeAdapter(None)),
+        "cancel_discharge": _Form(TypeAdapter(StayMessage), TypeAdapter(None)),
+        "cancel_admission": _Form(TypeAdapter(StayMessage), TypeAdapter(None)),
         "identify": _Form(TypeAdapter(IdentityQuery), TypeAdapter(PersonNo)),
         "cancel_visit": _Form(TypeAdapter(VisitCancellation), TypeAdapter(None)),
         "reverse": _Form(TypeAdapter(SettlementReversal), TypeAdapter(SettlementId | None)),
@@ -127,6 +133,23 @@ class WireInsurer:
         """See :meth:`InsurerPlatform.cancel_visit`."""
         self._ask("cancel_visit", cancellation, type(None))
 
+    def admit(self, admission: Admission) -> OpenedVisit:
+        """See :meth:`InsurerPlatform.admit`."""
+        found: OpenedVisit = self._ask("admit", admission, OpenedVisit)
+        return found
+
+    def discharge(self, message: StayMessage) -> None:
+        """See :meth:`InsurerPlatform.discharge`."""
+        self._ask("discharge", message, type(None))
+
+    def cancel_discharge(self, message: StayMessage) -> None:
+        """See :meth:`InsurerPlatform.cancel_discharge`."""
+        self._ask("cancel_discharge", message, type(None))
+
+    def cancel_admission(self, message: StayMessage) -> None:
+        """See :meth:`InsurerPlatform.cancel_admission`."""
+        self._ask("cancel_admission", message, type(None))
+
     def tell_traces(self, telling: TraceTelling) -> tuple[FeeSplit, ...]:
         """See :meth:`InsurerPlatform.tell_traces`."""
         found: tuple[FeeSplit, ...] = self._ask("traces", telling, tuple)
@@ -170,6 +193,10 @@ def insurer_routes(platform: InsurerPlatform, proofs: FaceProofs) -> list[Route]
         "cancel": platform.cancel_settlement,
         "reverse": platform.reverse_settlement,
         "cancel_visit": platform.cancel_visit,
+        "admit": platform.admit,
+        "discharge": platform.discharge,
+        "cancel_discharge": platform.cancel_discharge,
+        "cancel_admission": platform.cancel_admission,
         "traces": platform.tell_traces,
         "end_traces": platform.end_traces,
         "identify": platform.identify,
