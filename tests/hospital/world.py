@@ -42,8 +42,10 @@ from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.model import (
     Amounts,
+    ChargeRecall,
     ChargeUpload,
     DocumentEvidence,
+    EstimateRequest,
     Evidence,
     FaceEvidence,
     FeeDetail,
@@ -54,10 +56,13 @@ from shualian.hospital.model import (
     OpenedVisit,
     PersonQuery,
     Reason,
+    RefundAnswer,
+    RefundRequest,
     SettlementAnswer,
     SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
+    VisitInformation,
     VisitOpening,
 )
 from shualian.hospital.orders import store as order_store
@@ -324,6 +329,9 @@ _CLASSES: dict[str, tuple[str, str, str, str | None]] = {
     "JC002": ("02", "03", "0.1", "180"),
     "YP003": ("01", "09", "0", "28.5"),
     "YP004": ("03", "09", "1", None),
+    "YP009": ("01", "09", "0", None),
+    "HY002": ("01", "04", "0", None),
+    "ZL002": ("01", "05", "0", None),
 }
 
 
@@ -421,6 +429,9 @@ class Insurer:
         self.settlements: dict[CommandId, tuple[SettlementCommand, SettlementAnswer]] = {}
         self.refused: dict[CommandId, Refused] = {}
         self.cancelled: dict[CommandId, tuple[SettlementCancellation, SettlementId]] = {}
+        self.refunds: dict[CommandId, tuple[RefundRequest, RefundAnswer]] = {}
+        self.rests: dict[CommandId, SettlementAnswer] = {}
+        self.information: dict[VisitId, VisitInformation] = {}
         self.settled_intents: set[IntentId] = set()
         self.messages: list[str] = []
         self.fault: Fault | None = None
@@ -463,7 +474,10 @@ class Insurer:
             }
             for number, line in new.items():
                 known = self.lines.get(number)
-                if known is not None and known.detail != line.detail:
+                if known is not None and (known.detail, known.chrg_bchno) != (
+                    line.detail,
+                    line.chrg_bchno,
+                ):
                     raise Refused(LINE_DIFFERS)
             self.lines = new | self.lines
             return tuple(self.lines[number].split for number in new)
@@ -479,15 +493,43 @@ class Insurer:
     def cancel_settlement(self, cancellation: SettlementCancellation) -> SettlementId:
         return self._carry("2208", lambda: self._cancelled(cancellation))
 
+    def tell_visit_information(self, information: VisitInformation) -> None:
+        def answer() -> None:
+            self._check_visit(information.mdtrt_id, information.psn_no)
+            self.information[information.mdtrt_id] = information
+
+        self._carry("2203", answer)
+
+    def withdraw_charge_items(self, recall: ChargeRecall) -> None:
+        def answer() -> None:
+            self._check_visit(recall.mdtrt_id, recall.psn_no)
+            for line in self.open_lines(recall.chrg_bchno):
+                del self.lines[line.detail.feedetl_sn]
+
+        self._carry("2205", answer)
+
+    def estimate(self, request: EstimateRequest) -> SettlementAnswer:
+        def answer() -> SettlementAnswer:
+            asked = request.request
+            self._check_visit(asked.mdtrt_id, asked.psn_no)
+            splits = [classed(detail) for detail in request.feedetail]
+            return self._answer(splits, self.balances[asked.psn_no])
+
+        return self._carry("estimate", answer)
+
+    def refund_settlement(self, request: RefundRequest) -> RefundAnswer:
+        return self._carry("refund", lambda: self._refunded(request))
+
     @property
     def standing(self) -> dict[CommandId, SettlementAnswer]:
         """The settlements that were not taken back, by their command."""
         undone = {cancellation.setl_id for cancellation, _ in self.cancelled.values()}
-        return {
-            command_id: answer
+        undone |= {request.setl_id for request, _ in self.refunds.values()}
+        last = {
+            command_id: self.rests.get(command_id, answer)
             for command_id, (_, answer) in self.settlements.items()
-            if answer.setl_id not in undone
         }
+        return {number: answer for number, answer in last.items() if answer.setl_id not in undone}
 
     def break_next(self, infno: str, fault: Fault) -> None:
         """Let the next message of this kind meet a fault."""
@@ -551,11 +593,40 @@ class Insurer:
         for line in self.lines.values():
             if line.settled_by == command_id:
                 line.settled_by = None
-        paid = self.settlements[command_id][1].amounts.acct_pay
+        paid = self.rests.get(command_id, self.settlements[command_id][1]).amounts.acct_pay
         self.balances[cancellation.psn_no] = Fen(self.balances[cancellation.psn_no] + paid)
         number = SettlementId(new_identifier())
         self.cancelled[cancellation.command_id] = cancellation, number
         return number
+
+    def _refunded(self, request: RefundRequest) -> RefundAnswer:
+        known = self.refunds.get(request.command_id)
+        if known is not None:
+            if known[0] != request:
+                raise Refused(DIFFERS)
+            return known[1]
+        found = [n for n, answer in self.standing.items() if answer.setl_id == request.setl_id]
+        if not found:
+            raise Refused(NOTHING_OPEN)
+        (command_id,) = found
+        held = {n: line for n, line in self.lines.items() if line.settled_by == command_id}
+        if not set(request.give_back) <= set(held):
+            raise Refused(NOTHING_OPEN)
+        before = self.standing[command_id].amounts
+        kept = [line.split for n, line in held.items() if n not in request.give_back]
+        rest = None
+        if kept:
+            rest = self._answer(kept, before.acct_pay)
+            rest = replace(rest, setl_id=SettlementId(new_identifier()))
+            self.rests[command_id] = rest
+        for number in request.give_back:
+            del self.lines[number]
+        paid = rest.amounts.acct_pay if rest else ZERO
+        balance = Fen(self.balances[request.psn_no] + before.acct_pay - paid)
+        self.balances[request.psn_no] = balance
+        answer = RefundAnswer(SettlementId(new_identifier()), rest)
+        self.refunds[request.command_id] = request, answer
+        return answer
 
     def _computed(self, request: SettlementRequest) -> SettlementAnswer:
         self._check_visit(request.mdtrt_id, request.psn_no)
@@ -566,6 +637,12 @@ class Insurer:
         amounts = split_bill([line.split for line in lines], balance)
         if amounts.medfee_sumamt != request.medfee_sumamt:
             raise Refused(AMOUNTS_DIFFER)
+        return self._answered(amounts)
+
+    def _answer(self, splits: Sequence[FeeSplit], balance: Fen) -> SettlementAnswer:
+        return self._answered(split_bill(splits, balance))
+
+    def _answered(self, amounts: Amounts) -> SettlementAnswer:
         detail = FundDetail("310100", "统筹基金", amounts.inscp_scp_amt, ZERO, amounts.hifp_pay)
         return SettlementAnswer(None, self._clock.now(), amounts, (detail,), _reasons(amounts))
 

@@ -9,15 +9,20 @@ from shualian.core.refusals import Refused
 from shualian.hospital.model import (
     INSURER_UNREACHABLE,
     OUTCOME_UNKNOWN,
+    ChargeRecall,
     ChargeUpload,
+    EstimateRequest,
     FeeSplit,
     InsuredPerson,
     OpenedVisit,
     PersonQuery,
+    RefundAnswer,
+    RefundRequest,
     SettlementAnswer,
     SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
+    VisitInformation,
     VisitOpening,
     is_final,
 )
@@ -96,6 +101,39 @@ class InsurerPlatform(Protocol):
 
         One that was taken back by another command is answered with that one's number: then the
         insurer's books have nothing that stands.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+
+    def tell_visit_information(self, information: VisitInformation) -> None:
+        """2203: what is said of the illness; the same again changes nothing.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def withdraw_charge_items(self, recall: ChargeRecall) -> None:
+        """2205: forget the open lines of a batch; again changes nothing.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def estimate(self, request: EstimateRequest) -> SettlementAnswer:
+        """What 2207 would settle if exactly these lines were uploaded; changes nothing.
+
+        Raises:
+            Refused: When they could not be settled.
+        """
+        ...
+
+    def refund_settlement(self, request: RefundRequest) -> RefundAnswer:
+        """Give lines of a settlement back and settle the rest on the original evidence.
 
         Raises:
             Refused: See the class.

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from shualian.core.clock import Clock
 from shualian.core.database import Database
 from shualian.core.identifiers import CommandId, InstitutionCode, StaffId
-from shualian.core.money import ZERO, Fen
+from shualian.core.money import ZERO, Fen, total
 from shualian.core.refusals import Refused
 from shualian.hospital.cashier import store
 from shualian.hospital.cashier.model import (
@@ -40,6 +40,7 @@ class _Paid:
     encounter: Encounter
     items: Sequence[ChargeItem]
     cash: CashTaking | None
+    cash_back_fen: Fen
 
 
 class Cashier:
@@ -141,7 +142,8 @@ class Cashier:
             setldetail=answer.setldetail,
             burden=burden_of(answer.amounts),
             cash=paid.cash,
-            wallet_fen=ZERO if wallet is None else wallet.held.captured_fen,
+            wallet_fen=ZERO if wallet is None else wallet.taken_fen,
+            cash_back_fen=paid.cash_back_fen,
             reasons=answer.reasons,
             label=label,
         )
@@ -155,7 +157,9 @@ class Cashier:
         if found is None:
             raise Refused(ENCOUNTER_NOT_FOUND)
         items = orders.items_of_batch(connection, self._institution, payment.chrg_bchno)
-        return _Paid(payment, found.encounter, items, cash)
+        dues = payments.refunds_due_of(connection, self._institution, command_id)
+        back = total([due.back.cash_fen for due in dues])
+        return _Paid(payment, found.encounter, items, cash, back)
 
     def _payment(self, connection: Connection, command_id: CommandId) -> Payment:
         stored = payments.by_command(connection, self._institution, command_id)

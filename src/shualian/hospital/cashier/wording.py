@@ -55,6 +55,10 @@ _TEXT: Mapping[str, _Words] = {
         "zh": "，收 {tendered} 元，找零 {change} 元",
         "en": ", {tendered} yuan given, {change} yuan change",
     },
+    "cash_back": {
+        "zh": "，退回现金 {amount} 元",
+        "en": ", {amount} yuan of it given back in cash",
+    },
     "wallet": {
         "zh": "，其中从授权账户扣 {amount} 元（一脸付）",
         "en": ", {amount} yuan of it from the authorised account (one-scan payment)",
@@ -160,6 +164,8 @@ def _about(payer: str, receipt: Receipt, language: Language) -> str:
     if receipt.cash is not None:
         tendered, change = receipt.cash.tendered_fen, receipt.cash.change_fen
         text += _say("cash", language, tendered=_yuan(tendered), change=_yuan(change))
+    if receipt.cash_back_fen:
+        text += _say("cash_back", language, amount=_yuan(receipt.cash_back_fen))
     return text
 
 

@@ -4,7 +4,8 @@
 ``refused`` by asking again under the same identifier; ``prepared -> withdrawn`` when another bill
 takes its place. ``prepared -> reserved`` keeps the bill under a slip number until one scan or the
 slip finishes it, or closing time ends it as ``lapsed``. ``settled -> cancelling -> cancelled``
-takes a settlement back.
+takes a settlement back. ``settled -> refunding -> settled | cancelled`` gives some of its lines back:
+the insurer settles the rest instead, or nothing when nothing is kept.
 
 Where a part is paid from an e-payment account, ``holding`` stands before ``sent``, and the money
 follows the state (:func:`next_step`): held before the insurer is asked, captured once it has
@@ -13,18 +14,21 @@ to do. Every state is stored before the step that leads on from it.
 """
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
 from shualian.core.identifiers import (
+    ChargeItemNo,
     CommandId,
     EncounterNo,
     InstitutionCode,
     IntentId,
     PersonNo,
     SettlementId,
+    StaffId,
     TerminalId,
     VisitId,
 )
@@ -38,6 +42,7 @@ from shualian.hospital.model import (
     Channel,
     Evidence,
     FaceEvidence,
+    RefundAnswer,
     SettlementAnswer,
     check_adds_up,
     check_scene,
@@ -87,6 +92,8 @@ class PaymentState(StrEnum):
     CANCELLING = "cancelling"
     """The insurer was asked to take the settlement back, or is about to be."""
     CANCELLED = "cancelled"
+    REFUNDING = "refunding"
+    """The insurer was asked to give lines of it back, or is about to be."""
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
     LAPSED = "lapsed"
@@ -95,7 +102,11 @@ class PaymentState(StrEnum):
 
 UNDECIDED = frozenset((PaymentState.SENT, PaymentState.UNKNOWN))
 """In which only the insurer knows the outcome."""
-UNDER_WAY = UNDECIDED | {PaymentState.HOLDING, PaymentState.CANCELLING}
+UNDER_WAY = UNDECIDED | {
+    PaymentState.HOLDING,
+    PaymentState.CANCELLING,
+    PaymentState.REFUNDING,
+}
 """In which something was asked, or is about to be, and is not answered."""
 NOT_SENT = frozenset((PaymentState.PREPARED, PaymentState.RESERVED))
 """In which nothing was asked of anybody; another bill may take its place."""
@@ -121,6 +132,8 @@ class Step(StrEnum):
     VOID = "void"
     CANCEL = "cancel"
     REFUND = "refund"
+    GIVE_BACK = "give_back"
+    """The insurer gives lines back and settles the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +145,19 @@ class WalletPart:
         capture_id: Command of the capture.
         void_id: Command of the void.
         refund_id: Command of the refund.
+        back_fen: What of the captured money is to be given back because lines were.
     """
 
     held: WalletPayment
     capture_id: CommandId
     void_id: CommandId
     refund_id: CommandId
+    back_fen: Fen = ZERO
+
+    @property
+    def owed_fen(self) -> Fen:
+        """What is still to be given back of a settlement that stands."""
+        return Fen(max(0, self.back_fen - self.held.refunded_fen))
 
     @property
     def taken_fen(self) -> Fen:
@@ -174,6 +194,8 @@ class Payment:
         cancel_id: Command that takes the settlement back (2208).
         cancelled_at: When it was taken back, UTC.
         cancellation: The insurer's number of that.
+        rest: What the insurer settled instead when lines were given back, the last time.
+        refund_id: The refund that is under way.
     """
 
     command_id: CommandId
@@ -200,6 +222,8 @@ class Payment:
     cancel_id: CommandId | None = None
     cancelled_at: datetime | None = None
     cancellation: SettlementId | None = None
+    rest: SettlementAnswer | None = None
+    refund_id: CommandId | None = None
 
     @property
     def amount_max_fen(self) -> Fen:
@@ -214,7 +238,8 @@ class Payment:
     @property
     def done(self) -> bool:
         """Whether it is settled, and the account's part is taken or open in cash."""
-        return self.state is PaymentState.SETTLED and not self._wallet_open
+        owed = self.wallet is not None and self.wallet.owed_fen > 0
+        return self.state is PaymentState.SETTLED and not self._wallet_open and not owed
 
     @property
     def undone(self) -> bool:
@@ -231,9 +256,9 @@ class Payment:
                 is not known what the account gives.
         """
         due = self.answer.amounts.psn_cash_pay
-        if self._wallet_open:
+        if not self.done:
             raise Refused(PAYMENT_IN_PROGRESS)
-        return due if self.wallet is None else Fen(due - self.wallet.held.captured_fen)
+        return due if self.wallet is None else Fen(due - self.wallet.taken_fen)
 
     @property
     def capture_fen(self) -> Fen:
@@ -257,9 +282,98 @@ class Payment:
         Raises:
             Refused: ``hospital.payment_not_settled``.
         """
-        if self.state is not PaymentState.SETTLED or self.settled is None:
+        if self.state is not PaymentState.SETTLED or self.standing is None:
             raise Refused(PAYMENT_NOT_SETTLED, found=self.state.value)
-        return self.settled
+        return self.standing
+
+    @property
+    def standing(self) -> SettlementAnswer | None:
+        """The last settlement that the insurer made of it, if any."""
+        return self.rest or self.settled
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRefund:
+    """Lines of one payment that are given back.
+
+    Attributes:
+        command_id: Of the caller; the same on every message about it.
+        institution: Whose.
+        payment: Command of the payment.
+        encounter_no: Of which visit.
+        psn_no: Whose benefits.
+        items: Which lines.
+        asked_at: UTC.
+        state: Where it stands.
+        decided_at: When the insurer did or refused it, UTC.
+        cancellation: The insurer's number of the cancellation.
+        back: Where the money goes back to; none before the insurer has done it.
+    """
+
+    command_id: CommandId
+    institution: InstitutionCode
+    payment: CommandId
+    encounter_no: EncounterNo
+    psn_no: PersonNo
+    items: frozenset[ChargeItemNo]
+    asked_at: datetime
+    state: "RefundState"
+    decided_at: datetime | None = None
+    cancellation: SettlementId | None = None
+    back: "RefundSources | None" = None
+
+
+class RefundState(StrEnum):
+    """Where a refund of lines stands with the insurer."""
+
+    SENT = "sent"
+    """Stored; the insurer was asked or is about to be."""
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSources:
+    """What a refund gives back, by where it came from; nothing is ever asked for again.
+
+    Attributes:
+        fund_fen: To the funds.
+        account_fen: To the personal account, at once by the insurer.
+        wallet_fen: To the e-payment account, by the saga's next step.
+        cash_fen: At the window; only what was paid in cash before.
+    """
+
+    fund_fen: Fen
+    account_fen: Fen
+    wallet_fen: Fen
+    cash_fen: Fen
+
+
+@dataclass(frozen=True, slots=True)
+class RefundDue:
+    """Cash that a person is to get back at the window.
+
+    Attributes:
+        refund: Command of the refund.
+        institution: Whose.
+        payment: Command of the payment.
+        encounter_no: Of which visit.
+        psn_no: Whose.
+        back: The refund by source; ``cash_fen`` is what is paid out.
+        opened_at: UTC.
+        paid_at: When it was paid out, UTC; none while it is open.
+        paid_by: Who paid it out.
+    """
+
+    refund: CommandId
+    institution: InstitutionCode
+    payment: CommandId
+    encounter_no: EncounterNo
+    psn_no: PersonNo
+    back: RefundSources
+    opened_at: datetime
+    paid_at: datetime | None = None
+    paid_by: StaffId | None = None
 
 
 PAYMENT_NOT_FOUND = hospital_kind(
@@ -357,8 +471,24 @@ WALLET_SHARE_INVALID = hospital_kind(
     "请重新确认付款金额",
     "Confirm the amount again",
 )
+REFUND_ITEMS_INVALID = hospital_kind(
+    "refund_items_invalid",
+    "要退的项目不在这笔结算里，或者已经退过",
+    "What is to be given back is not on this payment, or was given back already",
+    "请核对要退的项目",
+    "Check what is to be given back",
+)
+REFUND_DUE_NOT_FOUND = hospital_kind(
+    "refund_due_not_found",
+    "没有这笔待退的现金，或者已经退过",
+    "There is no such cash to pay out, or it was paid out already",
+    "请看退费清单",
+    "Look at the list of refunds",
+)
 
 REFUSALS = (
+    REFUND_ITEMS_INVALID,
+    REFUND_DUE_NOT_FOUND,
     PAYMENT_CANCELLED,
     PAYMENT_LAPSED,
     PAYMENT_CASH_TAKEN,
@@ -527,6 +657,8 @@ def next_step(payment: Payment, *, now: datetime) -> Step | None:
         return Step.SETTLE
     if payment.state is PaymentState.CANCELLING:
         return Step.CANCEL
+    if payment.state is PaymentState.REFUNDING:
+        return Step.GIVE_BACK
     return None if payment.wallet is None else _wallet_step(payment, payment.wallet.held, now)
 
 
@@ -535,11 +667,24 @@ def _wallet_step(payment: Payment, held: WalletPayment, now: datetime) -> Step |
         asks = held.state is WalletState.REQUESTED and _may_be_sent(payment, now)
         return Step.HOLD if asks else Step.VOID
     if held.state not in OPEN_AT_WALLET:
-        kept = held.state is WalletState.CAPTURED and payment.state in NOT_SETTLED
-        return Step.REFUND if kept else None
+        is_kept = held.state is WalletState.CAPTURED and payment.state in NOT_SETTLED
+        return Step.REFUND if is_kept or _owes(payment) else None
     # What was not known to be held was given up before: the insurer's answer came after a refusal.
     takes = payment.state is PaymentState.SETTLED and held.state is WalletState.HELD
     return Step.CAPTURE if takes and payment.capture_fen > 0 else Step.VOID
+
+
+def _owes(payment: Payment) -> bool:
+    """Whether lines were given back and their money in the account was not yet."""
+    stands = payment.state is PaymentState.SETTLED
+    return stands and payment.wallet is not None and payment.wallet.owed_fen > 0
+
+
+def refund_amount(payment: Payment) -> Fen:
+    """What the wallet is to give back now: what is owed, or all when nothing is settled."""
+    if payment.wallet is None:
+        return ZERO
+    return payment.wallet.owed_fen if _owes(payment) else payment.wallet.taken_fen
 
 
 def unknown(payment: Payment, *, now: datetime) -> Payment:
@@ -586,6 +731,103 @@ def withdrawn(payment: Payment, *, now: datetime) -> Payment:
     return replace(payment, state=PaymentState.WITHDRAWN, decided_at=now)
 
 
+def refunding(payment: Payment, refund_id: CommandId) -> Payment:
+    """The payment once lines of it are to be given back; only when nothing else is left to do.
+
+    Raises:
+        Refused: ``hospital.payment_step``, ``hospital.payment_in_progress``.
+    """
+    _check_state(payment, PaymentState.SETTLED)
+    if not payment.done:
+        raise Refused(PAYMENT_IN_PROGRESS)
+    return replace(payment, state=PaymentState.REFUNDING, refund_id=refund_id)
+
+
+def refund_sources(
+    payment: Payment, rest: SettlementAnswer | None, *, cash_taken: bool
+) -> RefundSources:
+    """Where the money of a refund goes back to.
+
+    Of the cash share the e-payment account gets back first, as far as it gave; the window pays out
+    the other part only when it took cash.
+
+    Raises:
+        Refused: ``hospital.answer_invalid`` when the rest costs anybody more than before.
+    """
+    before = Amounts(ZERO) if payment.standing is None else payment.standing.amounts
+    after = Amounts(ZERO) if rest is None else rest.amounts
+    fund = Fen(before.fund_pay_sumamt - after.fund_pay_sumamt)
+    account = Fen(before.acct_pay - after.acct_pay)
+    back = Fen(before.psn_cash_pay - after.psn_cash_pay)
+    if min(account, back) < 0:
+        raise Refused(ANSWER_INVALID, broken="a refund that costs the person more")
+    wallet = ZERO if payment.wallet is None else Fen(min(back, payment.wallet.taken_fen))
+    return RefundSources(fund, account, wallet, Fen(back - wallet) if cash_taken else ZERO)
+
+
+def given_back(
+    payment: Payment, answer: RefundAnswer, back: RefundSources, wallet_id: CommandId, now: datetime
+) -> Payment:
+    """The payment once the insurer has given lines back.
+
+    Args:
+        payment: As it was asked.
+        answer: Of the insurer.
+        back: Where the money goes.
+        wallet_id: Command under which the account gets its part.
+        now: UTC.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, PaymentState.REFUNDING)
+    part = payment.wallet
+    if part is not None:
+        owed = Fen(part.held.refunded_fen + back.wallet_fen)
+        part = replace(part, back_fen=owed, refund_id=wallet_id)
+    after = replace(payment, wallet=part, refund_id=None)
+    if answer.rest is not None:
+        return replace(after, state=PaymentState.SETTLED, rest=answer.rest)
+    return replace(
+        after,
+        state=PaymentState.CANCELLED,
+        cancellation=answer.cancellation,
+        cancelled_at=now,
+    )
+
+
+def not_given_back(payment: Payment) -> Payment:
+    """The payment once the insurer has refused to give lines back: it stands as it was.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, PaymentState.REFUNDING)
+    return replace(payment, state=PaymentState.SETTLED, refund_id=None)
+
+
+def check_same_refund(
+    found: ItemRefund, *, payment: CommandId, items: Collection[ChargeItemNo]
+) -> None:
+    """Check that a repeated command gives back what it gave back the first time.
+
+    Raises:
+        Refused: ``hospital.command_differs``.
+    """
+    if (found.payment, found.items) != (payment, frozenset(items)):
+        raise Refused(COMMAND_DIFFERS)
+
+
+def check_refundable(items: Collection[ChargeItemNo], *, on_bill: Collection[ChargeItemNo]) -> None:
+    """Check that lines stand on the bill from which they are given back.
+
+    Raises:
+        Refused: ``hospital.refund_items_invalid``.
+    """
+    if not items or not set(items) <= set(on_bill):
+        raise Refused(REFUND_ITEMS_INVALID, lines=len(items))
+
+
 def cancelling(payment: Payment, cancel_id: CommandId) -> Payment:
     """The payment once its settlement is to be taken back.
 
@@ -593,6 +835,8 @@ def cancelling(payment: Payment, cancel_id: CommandId) -> Payment:
         Refused: ``hospital.payment_step``.
     """
     _check_state(payment, PaymentState.SETTLED)
+    if payment.wallet is not None and payment.wallet.owed_fen:
+        raise Refused(PAYMENT_IN_PROGRESS)
     return replace(payment, state=PaymentState.CANCELLING, cancel_id=cancel_id)
 
 

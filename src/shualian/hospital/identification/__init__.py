@@ -1,0 +1,1 @@
+"""Who stands here: what a piece of evidence says at a hospital's desk."""
