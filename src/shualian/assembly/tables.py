@@ -6,9 +6,12 @@ from sqlalchemy import MetaData
 
 from shualian.gallery import store as gallery_store
 from shualian.hospital.cashier import store as cashier_store
+from shualian.hospital.clinical import store as clinical_store
 from shualian.hospital.encounters import store as encounter_store
+from shualian.hospital.examinations import store as examination_store
 from shualian.hospital.orders import store as order_store
 from shualian.hospital.payments import store as payment_store
+from shualian.hospital.prices import store as price_store
 from shualian.hospital.records import store as record_store
 from shualian.hospital.wallet import store as wallet_store
 from shualian.insurer.accesses import store as access_store
@@ -68,6 +71,9 @@ HOSPITAL_TABLES: Sequence[MetaData] = (
     payment_store.metadata,
     cashier_store.metadata,
     wallet_store.metadata,
+    price_store.metadata,
+    clinical_store.metadata,
+    examination_store.metadata,
     staff_store.metadata,
     audit_store.metadata,
 )

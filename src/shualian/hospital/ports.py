@@ -107,7 +107,6 @@ class InsurerPlatform(Protocol):
         """
         ...
 
-
     def tell_visit_information(self, information: VisitInformation) -> None:
         """2203: what is said of the illness; the same again changes nothing.
 

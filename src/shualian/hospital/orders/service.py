@@ -4,10 +4,10 @@
 number (``feedetl_sn``); the insurer answers a line that it knows as the first time. So an upload
 whose answer was lost is simply made again.
 
-**How a withdrawal does.** 2205 forgets a whole batch, and a copy of it may arrive late. So the lines
-that stay move to a new batch in the transaction that takes the others off the bill, and the old
-batch is *recalled*: whoever uploads next makes the insurer forget it before anything else, and a
-late copy finds nothing that anybody needs.
+**How a withdrawal does.** 2205 forgets a whole batch, and a copy of it may arrive late. So the
+lines that stay move to a new batch in the transaction that takes the others off the bill, and the
+old batch is *recalled*: whoever uploads next makes the insurer forget it before anything else, and
+a late copy finds nothing that anybody needs.
 """
 
 from collections.abc import Collection, Sequence

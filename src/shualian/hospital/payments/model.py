@@ -4,8 +4,8 @@
 ``refused`` by asking again under the same identifier; ``prepared -> withdrawn`` when another bill
 takes its place. ``prepared -> reserved`` keeps the bill under a slip number until one scan or the
 slip finishes it, or closing time ends it as ``lapsed``. ``settled -> cancelling -> cancelled``
-takes a settlement back. ``settled -> refunding -> settled | cancelled`` gives some of its lines back:
-the insurer settles the rest instead, or nothing when nothing is kept.
+takes a settlement back. ``settled -> refunding -> settled | cancelled`` gives some of its lines
+back: the insurer settles the rest instead, or nothing when nothing is kept.
 
 Where a part is paid from an e-payment account, ``holding`` stands before ``sent``, and the money
 follows the state (:func:`next_step`): held before the insurer is asked, captured once it has

@@ -234,9 +234,7 @@ refunds_due = Table(
     Column("paid_by", _IDENTIFIER),
     *[Column(name, BigInteger, nullable=False) for name in _SOURCES],
     Index("ix_refund_due_payment", "institution", "payment"),
-    ForeignKeyConstraint(
-        ["institution", "refund"], [refunds.c.institution, refunds.c.command_id]
-    ),
+    ForeignKeyConstraint(["institution", "refund"], [refunds.c.institution, refunds.c.command_id]),
 )
 """Cash to be paid out at the window, one row for each refund that gives cash back."""
 
@@ -430,12 +428,16 @@ def _refund_row(refund: ItemRefund) -> dict[str, Any]:
     sources = {
         name: None if refund.back is None else getattr(refund.back, name) for name in _SOURCES
     }
-    return row | sources | {
-        "items": json.dumps(sorted(refund.items)),
-        "state": refund.state.value,
-        "decided_at": refund.decided_at,
-        "cancellation": refund.cancellation,
-    }
+    return (
+        row
+        | sources
+        | {
+            "items": json.dumps(sorted(refund.items)),
+            "state": refund.state.value,
+            "decided_at": refund.decided_at,
+            "cancellation": refund.cancellation,
+        }
+    )
 
 
 def _refund(row: Row[Any]) -> ItemRefund:

@@ -38,9 +38,7 @@ class PriceLists:
         self._first = first
         self._parsed: dict[date, PriceList] = {}
 
-    def import_list(
-        self, *, text: str, valid_from: date, imported_by: StaffId
-    ) -> PriceListVersion:
+    def import_list(self, *, text: str, valid_from: date, imported_by: StaffId) -> PriceListVersion:
         """Take a list in CSV that holds from a business day on; the same again changes nothing.
 
         What is ordered keeps the price of the day on which it was ordered.

@@ -1,1 +1,0 @@
-"""Who stands here: what a piece of evidence says at a hospital's desk."""
