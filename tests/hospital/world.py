@@ -26,6 +26,7 @@ from shualian.core.identifiers import (
     InstitutionCode,
     IntentId,
     PersonNo,
+    RecordNo,
     SettlementId,
     StaffId,
     TerminalId,
@@ -37,9 +38,21 @@ from shualian.core.money import ZERO, Fen, share, total
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 from shualian.hospital.cashier import store as cashier_store
 from shualian.hospital.cashier.service import Cashier
+from shualian.hospital.clinical import store as clinical_store
+from shualian.hospital.clinical.model import (
+    ClinicalLine,
+    ClinicalOrder,
+    OrderKind,
+    OrderView,
+    Use,
+)
+from shualian.hospital.clinical.service import ClinicalOrders, Diagnoses
+from shualian.hospital.desk.service import DoctorDesk
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.encounters.service import Encounters
+from shualian.hospital.examinations import store as examination_store
+from shualian.hospital.examinations.service import Examinations
 from shualian.hospital.model import (
     Amounts,
     ChargeRecall,
@@ -72,6 +85,8 @@ from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 from shualian.hospital.payments import store as payment_store
 from shualian.hospital.payments.model import Payment
 from shualian.hospital.payments.service import Payments
+from shualian.hospital.prices import store as price_store
+from shualian.hospital.prices.service import PriceLists
 from shualian.hospital.records import store as record_store
 from shualian.hospital.records.model import PatientRecord
 from shualian.hospital.records.service import Records
@@ -111,6 +126,7 @@ from shualian.sandbox.ewallet.model import (
     refunded,
     voided,
 )
+from shualian.staff.model import Caller
 from shualian.trust.model import Key, KeyId
 from shualian.trust.sealing import Sealer
 from shualian.verification.model import (
@@ -130,6 +146,7 @@ HOSPITAL = InstitutionCode("H99000000001")
 OTHER_HOSPITAL = InstitutionCode("H99000000002")
 KIOSK = TerminalId("K02")
 CLERK = StaffId("S001")
+DOCTOR_STAFF, TECHNICIAN, OTHER_TECHNICIAN = StaffId("S002"), StaffId("S003"), StaffId("S004")
 PROOF_VALID = timedelta(minutes=5)
 INTERNAL = Department("A03", "内科", "A03", "A")
 SURGERY = Department("A04", "外科", "A04", "B")
@@ -144,7 +161,18 @@ METADATA: tuple[MetaData, ...] = (
     payment_store.metadata,
     cashier_store.metadata,
     wallet_store.metadata,
+    price_store.metadata,
+    clinical_store.metadata,
+    examination_store.metadata,
 )
+AMOXICILLIN, URINALYSIS, INFUSION = "YP009", "HY002", "ZL002"
+KINDS = {
+    CHEST_CT: OrderKind.EXAMINATION,
+    URINALYSIS: OrderKind.LABORATORY,
+    INFUSION: OrderKind.TREATMENT,
+    CONSULTATION: OrderKind.TREATMENT,
+}
+"""Of which kind an order of an item is; of every other a prescription."""
 
 
 def _kind(code: str, finality: Finality = Finality.FINAL) -> RefusalKind:
@@ -865,6 +893,55 @@ def _bound(status: PaymentStatus | None) -> Fen:
     return status.amount_fen if is_held else status.refundable_fen
 
 
+class SignIns:
+    """The insurer's register of doctors at work; everybody is, until said otherwise."""
+
+    def __init__(self) -> None:
+        self.absent: set[str] = set()
+
+    def valid(self, dr_code: str, *, institution: InstitutionCode, at: datetime) -> bool:
+        forbid_in_transaction("a question to the register of doctors")
+        return dr_code not in self.absent and bool(institution) and at >= START
+
+
+class AllergyBook:
+    """What patients are allergic to."""
+
+    def __init__(self) -> None:
+        self.known: frozenset[str] = frozenset()
+
+    def substances(self, record_no: RecordNo) -> frozenset[str]:
+        return self.known if record_no else frozenset()
+
+
+class Identities:
+    """Who shows a code (its token says whose), a card (its number) or a document."""
+
+    def __init__(self, insurer: "Insurer") -> None:
+        self._insurer = insurer
+
+    def person_of(self, evidence: Evidence, *, scenes: frozenset[Scene]) -> InsuredPerson:
+        forbid_in_transaction("a question to the insurer")
+        assert scenes
+        for person in self._insurer.people.values():
+            shown = {person.psn_no, person.certno}
+            if {
+                getattr(evidence, name, None) for name in ("token", "card_no", "id_number")
+            } & shown:
+                return person
+        raise Refused(NOT_KNOWN)
+
+
+class LookBook:
+    """Who looked at which record."""
+
+    def __init__(self) -> None:
+        self.looks: list[tuple[StaffId, RecordNo, EncounterNo]] = []
+
+    def consulted(self, caller: Caller, record_no: RecordNo, encounter_no: EncounterNo) -> None:
+        self.looks.append((caller.staff_id, record_no, encounter_no))
+
+
 @dataclass
 class Hospital:
     """The services of one hospital, as one process holds them."""
@@ -875,6 +952,11 @@ class Hospital:
     payments: Payments
     cashier: Cashier
     agreements: Agreements
+    prices: PriceLists
+    diagnoses: Diagnoses
+    clinical: ClinicalOrders
+    examinations: Examinations
+    desk: DoctorDesk
 
 
 @dataclass
@@ -892,6 +974,7 @@ class World:
         self.insurer = Insurer(self.proofs, self.clock)
         self.breaker = self.insurer.breaker
         self.wallet = Wallet(self.clock, self.breaker)
+        self.sign_ins, self.allergies, self.looks = SignIns(), AllergyBook(), LookBook()
         self.start()
 
     def start(self) -> None:
@@ -904,6 +987,11 @@ class World:
         self.payments = self.hospital.payments
         self.cashier = self.hospital.cashier
         self.agreements = self.hospital.agreements
+        self.prices = self.hospital.prices
+        self.diagnoses = self.hospital.diagnoses
+        self.clinical = self.hospital.clinical
+        self.examinations = self.hospital.examinations
+        self.desk = self.hospital.desk
 
     def hospital_of(self, institution: InstitutionCode) -> Hospital:
         """The services of a hospital that keeps its rows in the same database."""
@@ -923,33 +1011,65 @@ class World:
             sealer=self.sealer,
             wallet=self.wallet,
         )
+        encounters = Encounters(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            proofs=self.proofs,
+            insurer=self.insurer,
+            sealer=self.sealer,
+        )
+        prices = PriceLists(institution=institution, database=database, clock=clock, first=PRICES)
+        orders = Orders(
+            institution=institution,
+            database=database,
+            clock=clock,
+            insurer=self.insurer,
+            prices=prices,
+        )
+        payments = Payments(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            insurer=self.insurer,
+            sealer=self.sealer,
+            agreements=agreements,
+        )
+        diagnoses = Diagnoses(
+            institution=institution,
+            database=database,
+            clock=clock,
+            insurer=self.insurer,
+            sealer=self.sealer,
+        )
+        clinical = ClinicalOrders(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            orders=orders,
+            payments=payments,
+            insurer=self.insurer,
+            sign_ins=self.sign_ins,
+            allergies=self.allergies,
+        )
+        examinations = Examinations(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            clinical=clinical,
+            proofs=self.proofs,
+            identities=Identities(self.insurer),
+            sealer=self.sealer,
+        )
         return Hospital(
             records=records,
-            encounters=Encounters(
-                institution=institution,
-                database=database,
-                clock=clock,
-                records=records,
-                proofs=self.proofs,
-                insurer=self.insurer,
-                sealer=self.sealer,
-            ),
-            orders=Orders(
-                institution=institution,
-                database=database,
-                clock=clock,
-                insurer=self.insurer,
-                prices=PRICES,
-            ),
-            payments=Payments(
-                institution=institution,
-                database=database,
-                clock=clock,
-                records=records,
-                insurer=self.insurer,
-                sealer=self.sealer,
-                agreements=agreements,
-            ),
+            encounters=encounters,
+            orders=orders,
+            payments=payments,
             agreements=agreements,
             cashier=Cashier(
                 institution=institution,
@@ -957,6 +1077,20 @@ class World:
                 database=database,
                 clock=clock,
                 records=records,
+            ),
+            prices=prices,
+            diagnoses=diagnoses,
+            clinical=clinical,
+            examinations=examinations,
+            desk=DoctorDesk(
+                institution=institution,
+                database=database,
+                records=records,
+                visits=encounters,
+                diagnoses=diagnoses,
+                clinical=clinical,
+                examinations=examinations,
+                looks=self.looks,
             ),
         )
 
@@ -1023,6 +1157,33 @@ class World:
         self.ordered(encounter, *codes)
         payment = self.prepared(encounter)
         return self.payments.settle(command_id=payment.command_id, evidence=self.confirmed(payment))
+
+    def drafted(self, encounter: Encounter, *codes: str) -> ClinicalOrder:
+        """The doctor of the visit drafts an order of one of each, all of one kind."""
+        kind = KINDS.get(codes[0], OrderKind.PRESCRIPTION)
+        use = Use("1片", "每日三次", "口服", 7) if kind is OrderKind.PRESCRIPTION else None
+        return self.clinical.draft(
+            command_id=command(),
+            encounter_no=encounter.encounter_no,
+            kind=kind,
+            lines=[ClinicalLine(code, Decimal(1), use) for code in codes],
+            doctor=DOCTOR,
+            drafted_by=DOCTOR_STAFF,
+        )
+
+    def signed(self, encounter: Encounter, *codes: str) -> OrderView:
+        """The doctor of the visit orders one of each and signs."""
+        order_no = self.drafted(encounter, *codes).order_no
+        return self.clinical.sign(order_no=order_no, doctor=DOCTOR, by=DOCTOR_STAFF)
+
+    def paid(self, encounter: Encounter, *, from_wallet_fen: Fen = ZERO) -> Payment:
+        """The patient of a visit pays what is open."""
+        payment = self.prepared(encounter)
+        return self.payments.settle(
+            command_id=payment.command_id,
+            evidence=self.confirmed(payment),
+            from_wallet_fen=from_wallet_fen,
+        )
 
 
 def command() -> CommandId:

@@ -413,7 +413,7 @@ def check_clinical_lines(kind: OrderKind, lines: Sequence[ClinicalLine], prices:
         priced = prices.priced(line.medins_list_codg)
         if priced.category not in CATEGORIES[kind]:
             found = priced.category.value
-            raise Refused(ORDER_LINES_INVALID, line=place, found=found, kind=kind.value)
+            raise Refused(ORDER_LINES_INVALID, line=place, found=found, order=kind.value)
         if (line.use is not None) is not (kind is OrderKind.PRESCRIPTION):
             raise Refused(ORDER_LINES_INVALID, line=place, found="how it is taken")
         if line.use is not None:

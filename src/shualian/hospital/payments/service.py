@@ -967,9 +967,9 @@ class Payments:
 
 
 def _new_part(amount_fen: Fen, now: datetime) -> WalletPart:
-    hold_id, *others = [CommandId(new_identifier()) for _ in range(4)]
+    hold_id, capture_id, void_id, refund_id = [CommandId(new_identifier()) for _ in range(4)]
     held = WalletPayment(hold_id, None, amount_fen, now, now + HOLD_FOR)
-    return WalletPart(held, *others)
+    return WalletPart(held, capture_id, void_id, refund_id)
 
 
 def _due_of(refund: ItemRefund, now: datetime) -> RefundDue:
