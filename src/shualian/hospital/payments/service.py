@@ -343,7 +343,12 @@ class Payments:
                 return stored
             if cash.by_payment(connection, self._institution, command_id) is not None:
                 raise Refused(PAYMENT_CASH_TAKEN)
-            after = replace(stored, payment=cancelling(stored.payment, cancel_id))
+            payment = cancelling(stored.payment, cancel_id)
+            if payment.wallet is not None and payment.wallet.back_fen:
+                # A part was given back before, under the identifier that stands there.
+                part = renamed(payment.wallet, Step.REFUND, CommandId(new_identifier()))
+                payment = replace(payment, wallet=part)
+            after = replace(stored, payment=payment)
             store.change(connection, stored, after)
             return after
 
