@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hospital.world import (
     AMOXICILLIN,
@@ -63,6 +63,18 @@ class Orders(RuleBasedStateMachine):
         self.orders: list[OrderNo] = []
         self.paying: list[CommandId] = []
         self.done: set[OrderNo] = set()
+
+    @initialize(
+        codes=st.lists(st.sampled_from(CODES), min_size=2, max_size=4),
+        from_wallet_fen=st.sampled_from([0, 20_00, 500_00]),
+        cash=st.booleans(),
+    )
+    def begin_with_a_paid_bill(self, codes: list[str], from_wallet_fen: int, cash: bool) -> None:
+        for code in codes:
+            self.draft_and_sign(code, None)
+        self.pay(None, from_wallet_fen)
+        if cash:
+            self.pay_cash(0)
 
     def attempt(self, act: Callable[[], T], trouble: Trouble = None) -> T | None:
         if isinstance(trouble, int):
@@ -128,6 +140,11 @@ class Orders(RuleBasedStateMachine):
 
         self.attempt(act, trouble)
 
+    @rule(code=st.sampled_from(CODES), trouble=TROUBLE)
+    def order_and_pay(self, code: str, trouble: Trouble) -> None:
+        self.draft_and_sign(code, None)
+        self.pay(trouble, 0)
+
     @rule()
     def only_look_at_a_bill(self) -> None:
         def act() -> Payment:
@@ -169,12 +186,11 @@ class Orders(RuleBasedStateMachine):
         if view is not None:
             self.done.add(order_no)
 
-    @precondition(lambda self: self.paying)
+    @precondition(lambda self: self.paying and not self.done)
     @rule(place=PLACE, trouble=TROUBLE)
     def cancel_a_payment(self, place: int, trouble: Trouble) -> None:
         payment = self.paying[-1 - place % len(self.paying)]
-        if not self.done:
-            self.attempt(lambda: self.world.payments.cancel(command_id=payment), trouble)
+        self.attempt(lambda: self.world.payments.cancel(command_id=payment), trouble)
 
     @rule(balance=st.sampled_from([0, 10_00, 300_00]))
     def use_the_account_elsewhere(self, balance: int) -> None:
