@@ -6,6 +6,7 @@ insurer leads back to ``signed``. Whether a signed order is uploaded, is being p
 follows from its charge items and is stored nowhere else (:func:`standing`).
 """
 
+import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -62,6 +63,61 @@ class Diagnosis:
     code: str
     name: str
     kind: DiagnosisType = DiagnosisType.WESTERN
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisEntry:
+    """One row of a list from which doctors choose.
+
+    Attributes:
+        code: ICD-10.
+        name_zh: For people.
+        name_en: For people.
+        pinyin: First letters of the name's syllables, lower case.
+    """
+
+    code: str
+    name_zh: str
+    name_en: str
+    pinyin: str
+
+
+def parse_diagnosis_list(text: str) -> tuple[DiagnosisEntry, ...]:
+    """Read a list of diagnoses: CSV with the fields of :class:`DiagnosisEntry` in its first row.
+
+    Raises:
+        Refused: ``hospital.diagnosis_invalid``; ``line`` counts from 0 with the first entry.
+    """
+    entries: list[DiagnosisEntry] = []
+    for place, row in enumerate(csv.DictReader(text.splitlines())):
+        values = [row.get(name) for name in ("code", "name_zh", "name_en", "pinyin")]
+        if None in values or not _ICD10.fullmatch(row["code"]):
+            raise Refused(DIAGNOSIS_INVALID, line=place)
+        entries.append(DiagnosisEntry(*[value or "" for value in values]))
+    return tuple(entries)
+
+
+def search_diagnoses(
+    entries: Sequence[DiagnosisEntry], text: str, *, limit: int = 20
+) -> Sequence[DiagnosisEntry]:
+    """Entries by code, name in either language or first letters; blank finds nothing."""
+    asked = text.strip().lower()
+    if not asked:
+        return []
+    starts = [
+        entry
+        for entry in entries
+        if entry.code.lower().startswith(asked)
+        or entry.pinyin.startswith(asked)
+        or entry.name_zh.lower().startswith(asked)
+    ]
+    others = [
+        entry
+        for entry in entries
+        if entry not in starts
+        and (asked in entry.name_zh.lower() or asked in entry.name_en.lower())
+    ]
+    return [*starts, *others][:limit]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from importlib.resources import files
 from typing import Any
 
 from sqlalchemy import (
@@ -27,15 +28,17 @@ from sqlalchemy import (
     update,
 )
 
-from shualian.core.database import UtcTime
+from shualian.core.database import UtcTime, forbid_in_transaction
 from shualian.core.identifiers import CommandId, EncounterNo, InstitutionCode, StaffId
 from shualian.hospital.clinical.model import (
     ClinicalLine,
     ClinicalOrder,
+    DiagnosisEntry,
     OrderKind,
     OrderNo,
     OrderState,
     Use,
+    parse_diagnosis_list,
 )
 from shualian.hospital.scheduling.model import Doctor
 
@@ -99,6 +102,13 @@ lines = Table(
     Column("days", Integer),
     ForeignKeyConstraint(["institution", "order_no"], [orders.c.institution, orders.c.order_no]),
 )
+
+
+def packaged_diagnoses() -> Sequence[DiagnosisEntry]:
+    """The common ICD-10 diagnoses that come with the package; any other code can be typed."""
+    forbid_in_transaction("reading a list of diagnoses")
+    file = files(__package__) / "code_lists" / "icd10-common.csv"
+    return parse_diagnosis_list(file.read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)

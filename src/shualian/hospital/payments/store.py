@@ -222,7 +222,7 @@ refunds = Table(
 """One row for each time that lines of a payment are given back; before the insurer is asked."""
 
 refunds_due = Table(
-    "refund_due",
+    "payment_refund_due",
     metadata,
     Column("institution", _IDENTIFIER, primary_key=True),
     Column("refund", _IDENTIFIER, primary_key=True),
@@ -233,7 +233,7 @@ refunds_due = Table(
     Column("paid_at", UtcTime),
     Column("paid_by", _IDENTIFIER),
     *[Column(name, BigInteger, nullable=False) for name in _SOURCES],
-    Index("ix_refund_due_payment", "institution", "payment"),
+    Index("ix_payment_refund_due_payment", "institution", "payment"),
     ForeignKeyConstraint(["institution", "refund"], [refunds.c.institution, refunds.c.command_id]),
 )
 """Cash to be paid out at the window, one row for each refund that gives cash back."""

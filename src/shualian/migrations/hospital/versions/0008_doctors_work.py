@@ -17,7 +17,7 @@ _TABLES = (
     "clinical_order_line",
     "payment_refund",
     "report_version",
-    "refund_due",
+    "payment_refund_due",
 )
 
 
@@ -31,7 +31,7 @@ def upgrade() -> None:
     _create_clinical_order_line()
     _create_payment_refund()
     _create_report_version()
-    _create_refund_due()
+    _create_payment_refund_due()
     _change()
 
 
@@ -235,9 +235,9 @@ def _create_report_version() -> None:
     )
 
 
-def _create_refund_due() -> None:
+def _create_payment_refund_due() -> None:
     op.create_table(
-        "refund_due",
+        "payment_refund_due",
         sa.Column("institution", sa.String(length=30), nullable=False),
         sa.Column("refund", sa.String(length=30), nullable=False),
         sa.Column("payment", sa.String(length=30), nullable=False),
@@ -255,7 +255,12 @@ def _create_refund_due() -> None:
         ),
         sa.PrimaryKeyConstraint("institution", "refund"),
     )
-    op.create_index("ix_refund_due_payment", "refund_due", ["institution", "payment"], unique=False)
+    op.create_index(
+        "ix_payment_refund_due_payment",
+        "payment_refund_due",
+        ["institution", "payment"],
+        unique=False,
+    )
 
 
 def _change() -> None:
