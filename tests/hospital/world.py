@@ -26,6 +26,7 @@ from shualian.core.identifiers import (
     InstitutionCode,
     IntentId,
     PersonNo,
+    RecordNo,
     SettlementId,
     StaffId,
     TerminalId,
@@ -40,6 +41,16 @@ from shualian.hospital.cashier.closing.model import InsurerDay, totals_of
 from shualian.hospital.cashier.closing.model import Line as BookLine
 from shualian.hospital.cashier.service import Cashier, CashierServices, cashier_services
 from shualian.hospital.cashier.shifts.model import DrawerNo, Shift
+from shualian.hospital.clinical import store as clinical_store
+from shualian.hospital.clinical.model import (
+    ClinicalLine,
+    ClinicalOrder,
+    OrderKind,
+    OrderView,
+    Use,
+)
+from shualian.hospital.clinical.service import ClinicalOrders, Diagnoses
+from shualian.hospital.desk.service import DoctorDesk
 from shualian.hospital.dispensing import store as dispensing_store
 from shualian.hospital.dispensing.ports import RefundDone
 from shualian.hospital.dispensing.returns.service import Returns
@@ -48,12 +59,16 @@ from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.encounters.service import Encounters
+from shualian.hospital.examinations import store as examination_store
+from shualian.hospital.examinations.service import Examinations
 from shualian.hospital.model import (
     Amounts,
     CardEvidence,
+    ChargeRecall,
     ChargeUpload,
     CodeEvidence,
     DocumentEvidence,
+    EstimateRequest,
     Evidence,
     FaceEvidence,
     FeeDetail,
@@ -66,6 +81,8 @@ from shualian.hospital.model import (
     OpenedVisit,
     PersonQuery,
     Reason,
+    RefundAnswer,
+    RefundRequest,
     SettlementAnswer,
     SettlementCancellation,
     SettlementCommand,
@@ -74,6 +91,7 @@ from shualian.hospital.model import (
     TraceEnding,
     TraceTelling,
     VisitCancellation,
+    VisitInformation,
     VisitOpening,
 )
 from shualian.hospital.orders import store as order_store
@@ -83,6 +101,8 @@ from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 from shualian.hospital.payments import store as payment_store
 from shualian.hospital.payments.model import Payment
 from shualian.hospital.payments.service import Payments
+from shualian.hospital.prices import store as price_store
+from shualian.hospital.prices.service import PriceLists
 from shualian.hospital.records import store as record_store
 from shualian.hospital.records.model import PatientRecord
 from shualian.hospital.records.service import Records
@@ -149,6 +169,7 @@ HOSPITAL = InstitutionCode("H99000000001")
 OTHER_HOSPITAL = InstitutionCode("H99000000002")
 KIOSK = TerminalId("K02")
 CLERK = StaffId("S001")
+DOCTOR_STAFF, TECHNICIAN, OTHER_TECHNICIAN = StaffId("S002"), StaffId("S003"), StaffId("S004")
 PROOF_VALID = timedelta(minutes=5)
 CODE_VALID = timedelta(seconds=30)
 PIN = "135790"
@@ -169,7 +190,18 @@ METADATA: tuple[MetaData, ...] = (
     audit_store.metadata,
     stock_store.metadata,
     dispensing_store.metadata,
+    price_store.metadata,
+    clinical_store.metadata,
+    examination_store.metadata,
 )
+AMOXICILLIN, URINALYSIS, INFUSION = "YP009", "HY002", "ZL002"
+KINDS = {
+    CHEST_CT: OrderKind.EXAMINATION,
+    URINALYSIS: OrderKind.LABORATORY,
+    INFUSION: OrderKind.TREATMENT,
+    CONSULTATION: OrderKind.TREATMENT,
+}
+"""Of which kind an order of an item is; of every other a prescription."""
 
 
 def _kind(code: str, finality: Finality = Finality.FINAL) -> RefusalKind:
@@ -370,6 +402,9 @@ _CLASSES: dict[str, tuple[str, str, str, str | None]] = {
     "JC002": ("02", "03", "0.1", "180"),
     "YP003": ("01", "09", "0", "28.5"),
     "YP004": ("03", "09", "1", None),
+    "YP009": ("01", "09", "0", None),
+    "HY002": ("01", "04", "0", None),
+    "ZL002": ("01", "05", "0", None),
 }
 
 
@@ -500,6 +535,9 @@ class Insurer:
         self.reversed: dict[CommandId, SettlementId | None] = {}
         self.unreversible = False
         self.cancelled_at: dict[CommandId, datetime] = {}
+        self.refunded: dict[CommandId, tuple[RefundRequest, RefundAnswer]] = {}
+        self.rests: dict[CommandId, SettlementAnswer] = {}
+        self.information: dict[VisitId, VisitInformation] = {}
         self.settled_intents: set[IntentId] = set()
         self.boxes: dict[str, tuple[ChargeItemNo, PersonNo, str]] = {}
         self.untraced: set[ChargeItemNo] = set()
@@ -545,7 +583,10 @@ class Insurer:
             }
             for number, line in new.items():
                 known = self.lines.get(number)
-                if known is not None and known.detail != line.detail:
+                if known is not None and (known.detail, known.chrg_bchno) != (
+                    line.detail,
+                    line.chrg_bchno,
+                ):
                     raise Refused(LINE_DIFFERS)
             self.lines = new | self.lines
             return tuple(self.lines[number].split for number in new)
@@ -624,15 +665,43 @@ class Insurer:
                 inscp_scp_amt=ZERO,
             )
 
+    def tell_visit_information(self, information: VisitInformation) -> None:
+        def answer() -> None:
+            self._check_visit(information.mdtrt_id, information.psn_no)
+            self.information[information.mdtrt_id] = information
+
+        self._carry("2203", answer)
+
+    def withdraw_charge_items(self, recall: ChargeRecall) -> None:
+        def answer() -> None:
+            self._check_visit(recall.mdtrt_id, recall.psn_no)
+            for line in self.open_lines(recall.chrg_bchno):
+                del self.lines[line.detail.feedetl_sn]
+
+        self._carry("2205", answer)
+
+    def estimate(self, request: EstimateRequest) -> SettlementAnswer:
+        def answer() -> SettlementAnswer:
+            asked = request.request
+            self._check_visit(asked.mdtrt_id, asked.psn_no)
+            splits = [classed(detail) for detail in request.feedetail]
+            return self._answer(splits, self.balances[asked.psn_no])
+
+        return self._carry("estimate", answer)
+
+    def refund_settlement(self, request: RefundRequest) -> RefundAnswer:
+        return self._carry("refund", lambda: self._refunded(request))
+
     @property
     def standing(self) -> dict[CommandId, SettlementAnswer]:
         """The settlements that were not taken back, by their command."""
         undone = {cancellation.setl_id for cancellation, _ in self.cancelled.values()}
-        return {
-            command_id: answer
+        undone |= {request.setl_id for request, _ in self.refunds.values()}
+        last = {
+            command_id: self.rests.get(command_id, answer)
             for command_id, (_, answer) in self.settlements.items()
-            if answer.setl_id not in undone
         }
+        return {number: answer for number, answer in last.items() if answer.setl_id not in undone}
 
     def of_day(self, day: date) -> InsurerDay:
         """3201 and 3202 of a day."""
@@ -728,7 +797,7 @@ class Insurer:
         for line in self.lines.values():
             if line.settled_by == command_id:
                 line.settled_by = None
-        paid = self.settlements[command_id][1].amounts.acct_pay
+        paid = self.rests.get(command_id, self.settlements[command_id][1]).amounts.acct_pay
         self.balances[cancellation.psn_no] = Fen(self.balances[cancellation.psn_no] + paid)
         number = SettlementId(new_identifier())
         self.cancelled[cancellation.command_id] = cancellation, number
@@ -758,6 +827,35 @@ class Insurer:
         self.reversed[command_id] = undone_by
         return undone_by
 
+    def _refunded(self, request: RefundRequest) -> RefundAnswer:
+        known = self.refunded.get(request.command_id)
+        if known is not None:
+            if known[0] != request:
+                raise Refused(DIFFERS)
+            return known[1]
+        found = [n for n, answer in self.standing.items() if answer.setl_id == request.setl_id]
+        if not found:
+            raise Refused(NOTHING_OPEN)
+        (command_id,) = found
+        held = {n: line for n, line in self.lines.items() if line.settled_by == command_id}
+        if not set(request.give_back) <= set(held):
+            raise Refused(NOTHING_OPEN)
+        before = self.standing[command_id].amounts
+        kept = [line.split for n, line in held.items() if n not in request.give_back]
+        rest = None
+        if kept:
+            rest = self._answer(kept, before.acct_pay)
+            rest = replace(rest, setl_id=SettlementId(new_identifier()))
+            self.rests[command_id] = rest
+        for number in request.give_back:
+            del self.lines[number]
+        paid = rest.amounts.acct_pay if rest else ZERO
+        balance = Fen(self.balances[request.psn_no] + before.acct_pay - paid)
+        self.balances[request.psn_no] = balance
+        answer = RefundAnswer(SettlementId(new_identifier()), rest)
+        self.refunded[request.command_id] = request, answer
+        return answer
+
     def _computed(self, request: SettlementRequest) -> SettlementAnswer:
         self._check_visit(request.mdtrt_id, request.psn_no)
         lines = self.open_lines(request.chrg_bchno)
@@ -767,6 +865,12 @@ class Insurer:
         amounts = split_bill([line.split for line in lines], balance)
         if amounts.medfee_sumamt != request.medfee_sumamt:
             raise Refused(AMOUNTS_DIFFER)
+        return self._answered(amounts)
+
+    def _answer(self, splits: Sequence[FeeSplit], balance: Fen) -> SettlementAnswer:
+        return self._answered(split_bill(splits, balance))
+
+    def _answered(self, amounts: Amounts) -> SettlementAnswer:
         detail = FundDetail("310100", "统筹基金", amounts.inscp_scp_amt, ZERO, amounts.hifp_pay)
         return SettlementAnswer(None, self._clock.now(), amounts, (detail,), _reasons(amounts))
 
@@ -1091,6 +1195,27 @@ class Refunds:
         return RefundDone(Fen(int(sum(known.values()) * 100)), self.instead)
 
 
+class SignIns:
+    """The insurer's register of doctors at work; everybody is, until said otherwise."""
+
+    def __init__(self) -> None:
+        self.absent: set[str] = set()
+
+    def valid(self, dr_code: str, *, institution: InstitutionCode, at: datetime) -> bool:
+        forbid_in_transaction("a question to the register of doctors")
+        return dr_code not in self.absent and bool(institution) and at >= START
+
+
+class AllergyBook:
+    """What patients are allergic to."""
+
+    def __init__(self) -> None:
+        self.known: frozenset[str] = frozenset()
+
+    def substances(self, record_no: RecordNo) -> frozenset[str]:
+        return self.known if record_no else frozenset()
+
+
 @dataclass
 class Hospital:
     """The services of one hospital, as one process holds them."""
@@ -1108,6 +1233,11 @@ class Hospital:
     stock: Stock
     dispensing: Dispensing
     returns: Returns
+    prices: PriceLists
+    diagnoses: Diagnoses
+    clinical: ClinicalOrders
+    examinations: Examinations
+    doctor_desk: DoctorDesk
 
 
 @dataclass
@@ -1129,6 +1259,7 @@ class World:
         self.results = KnownResults()
         self.policy = BookingPolicy(fees={Title.ORDINARY: CONSULTATION})
         self.refunds = Refunds(self.breaker)
+        self.sign_ins, self.allergies = SignIns(), AllergyBook()
         self.start()
         self.shift = self.opened(CLERK)
 
@@ -1149,6 +1280,11 @@ class World:
         self.stock = self.hospital.stock
         self.dispensing = self.hospital.dispensing
         self.returns = self.hospital.returns
+        self.prices = self.hospital.prices
+        self.diagnoses = self.hospital.diagnoses
+        self.clinical = self.hospital.clinical
+        self.examinations = self.hospital.examinations
+        self.doctor_desk = self.hospital.doctor_desk
 
     def hospital_of(self, institution: InstitutionCode) -> Hospital:
         """The services of a hospital that keeps its rows in the same database."""
@@ -1177,16 +1313,15 @@ class World:
             sealer=self.sealer,
             expectations=self.expected,
         )
+        prices = PriceLists(institution=institution, database=database, clock=clock, first=PRICES)
         orders = Orders(
             institution=institution,
             database=database,
             clock=clock,
             insurer=self.insurer,
-            prices=PRICES,
+            prices=prices,
         )
-        fees = OrderedFees(
-            institution=institution, database=database, clock=clock, orders=orders, prices=PRICES
-        )
+        fees = OrderedFees(institution=institution, database=database, clock=clock, orders=orders)
         payments = Payments(
             institution=institution,
             database=database,
@@ -1203,6 +1338,34 @@ class World:
             database=database,
             clock=clock,
             records=records,
+        )
+        diagnoses = Diagnoses(
+            institution=institution,
+            database=database,
+            clock=clock,
+            insurer=self.insurer,
+            sealer=self.sealer,
+        )
+        clinical = ClinicalOrders(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            orders=orders,
+            payments=payments,
+            insurer=self.insurer,
+            sign_ins=self.sign_ins,
+            allergies=self.allergies,
+        )
+        examinations = Examinations(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            clinical=clinical,
+            proofs=self.proofs,
+            identities=records,
+            sealer=self.sealer,
         )
         return Hospital(
             records=records,
@@ -1262,6 +1425,19 @@ class World:
                 proofs=self.proofs,
                 books=self.insurer,
                 wallet=self.wallet,
+            ),
+            prices=prices,
+            diagnoses=diagnoses,
+            clinical=clinical,
+            examinations=examinations,
+            doctor_desk=DoctorDesk(
+                institution=institution,
+                database=database,
+                records=records,
+                visits=encounters,
+                diagnoses=diagnoses,
+                clinical=clinical,
+                examinations=examinations,
             ),
         )
 
@@ -1355,6 +1531,33 @@ class World:
         self.ordered(encounter, *codes)
         payment = self.prepared(encounter)
         return self.payments.settle(command_id=payment.command_id, evidence=self.confirmed(payment))
+
+    def drafted(self, encounter: Encounter, *codes: str) -> ClinicalOrder:
+        """The doctor of the visit drafts an order of one of each, all of one kind."""
+        kind = KINDS.get(codes[0], OrderKind.PRESCRIPTION)
+        use = Use("1片", "每日三次", "口服", 7) if kind is OrderKind.PRESCRIPTION else None
+        return self.clinical.draft(
+            command_id=command(),
+            encounter_no=encounter.encounter_no,
+            kind=kind,
+            lines=[ClinicalLine(code, Decimal(1), use) for code in codes],
+            doctor=DOCTOR,
+            drafted_by=DOCTOR_STAFF,
+        )
+
+    def signed(self, encounter: Encounter, *codes: str) -> OrderView:
+        """The doctor of the visit orders one of each and signs."""
+        order_no = self.drafted(encounter, *codes).order_no
+        return self.clinical.sign(order_no=order_no, doctor=DOCTOR, by=DOCTOR_STAFF)
+
+    def paid(self, encounter: Encounter, *, from_wallet_fen: Fen = ZERO) -> Payment:
+        """The patient of a visit pays what is open."""
+        payment = self.prepared(encounter)
+        return self.payments.settle(
+            command_id=payment.command_id,
+            evidence=self.confirmed(payment),
+            from_wallet_fen=from_wallet_fen,
+        )
 
 
 def staff(*roles: Role, staff_id: StaffId = CLERK) -> Caller:

@@ -1,6 +1,6 @@
 """The one place where ports meet implementations: insurer side, hospital side, and between."""
 
-from shualian.assembly.hospital_side import HospitalSide, open_hospital_side
+from shualian.assembly.hospital_side import HospitalSide, InsurerPorts, open_hospital_side
 from shualian.assembly.house import House, hospital_beside, open_house
 from shualian.assembly.insured import InsuredServices
 from shualian.assembly.insurer_books import LocalInsurerBooks
@@ -14,6 +14,7 @@ __all__ = (
     "HospitalSide",
     "House",
     "InsuredServices",
+    "InsurerPorts",
     "InsurerSide",
     "LocalInsurerBooks",
     "LocalInsurerPlatform",

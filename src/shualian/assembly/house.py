@@ -3,7 +3,8 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from shualian.assembly.hospital_side import HospitalSide, open_hospital_side
+from shualian.assembly.expected_people import LocalExpectations
+from shualian.assembly.hospital_side import HospitalSide, InsurerPorts, open_hospital_side
 from shualian.assembly.insurer_books import LocalInsurerBooks
 from shualian.assembly.insurer_platform import LocalInsurerPlatform
 from shualian.assembly.insurer_side import InsurerSide, open_insurer_side
@@ -53,13 +54,18 @@ def hospital_beside(
     Raises:
         Refused: As :func:`open_hospital_side`; ``hospital.price_list_invalid``.
     """
+    institution = InstitutionCode(hospital.code)
     return open_hospital_side(
         settings,
         hospital=hospital,
         prices=load_price_list(hospital.prices or packaged_price_lists() / _SAMPLE_PRICES),
-        insurer=LocalInsurerPlatform(insurer, clock),
-        proofs=insurer.verification,
+        insurer=InsurerPorts(
+            platform=LocalInsurerPlatform(insurer, clock),
+            proofs=insurer.verification,
+            books=LocalInsurerBooks(insurer, institution),
+            sign_ins=insurer.supervision.sign_ins,
+            expectations=LocalExpectations(insurer.insured.expectations, institution),
+        ),
         mode=mode,
         clock=clock,
-        books=LocalInsurerBooks(insurer, InstitutionCode(hospital.code)),
     )

@@ -5,9 +5,7 @@ from datetime import date
 from shualian.assembly.insurer_side import InsurerSide
 from shualian.core.database import forbid_in_transaction
 from shualian.core.identifiers import InstitutionCode
-from shualian.core.refusals import Refused
 from shualian.hospital.cashier.closing.model import InsurerDay, Line, Totals
-from shualian.hospital.model import INSURER_UNREACHABLE
 from shualian.insurer.reconciliation.model import Detail
 
 
@@ -36,18 +34,6 @@ class LocalInsurerBooks:
             ),
             by_fund={name: amount for name, amount in funds.items() if amount},
         )
-
-
-class NoInsurerBooks:
-    """Nobody to ask: every question is refused, so that no day is closed unseen."""
-
-    def of_day(self, day: date) -> InsurerDay:
-        """Refuses.
-
-        Raises:
-            Refused: ``hospital.insurer_unreachable``, always.
-        """
-        raise Refused(INSURER_UNREACHABLE, found="no books are connected", day=day.isoformat())
 
 
 def _line(detail: Detail) -> Line:

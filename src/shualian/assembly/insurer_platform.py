@@ -165,13 +165,7 @@ class LocalInsurerPlatform:
         settlement = self._insurer.settlements.pre_settle(
             institution=request.fixmedins_code, bill=_bill(request)
         )
-        return at_hospital.SettlementAnswer(
-            setl_id=None,
-            setl_time=self._clock.now(),
-            amounts=_amounts(settlement),
-            setldetail=_details(settlement),
-            reasons=_reasons(settlement),
-        )
+        return self._trial(settlement)
 
     def settle(self, command: at_hospital.SettlementCommand) -> at_hospital.SettlementAnswer:
         """2207."""
@@ -191,13 +185,7 @@ class LocalInsurerPlatform:
             ),
             evidence=_evidence(command.evidence, command.request.psn_no),
         )
-        return at_hospital.SettlementAnswer(
-            setl_id=record.setl_id,
-            setl_time=record.setl_time,
-            amounts=_amounts(record.settlement),
-            setldetail=_details(record.settlement),
-            reasons=_reasons(record.settlement),
-        )
+        return _settled(record)
 
     def cancel_settlement(self, cancellation: at_hospital.SettlementCancellation) -> SettlementId:
         """2208; one that was taken back by another command is answered with that one's number."""
@@ -344,6 +332,60 @@ class LocalInsurerPlatform:
             ipt_otp_no=message.ipt_otp_no,
         )
 
+    def tell_visit_information(self, information: at_hospital.VisitInformation) -> None:
+        """2203."""
+        self._insurer.settlements.visits.tell_information(
+            institution=information.fixmedins_code,
+            mdtrt_id=information.mdtrt_id,
+            psn_no=information.psn_no,
+            information=at_insurer.VisitInformation(
+                med_type=information.med_type,
+                main_cond_dscr=information.main_cond_dscr,
+                diagnoses=tuple(row.diag_code for row in information.diseinfo),
+            ),
+        )
+
+    def withdraw_charge_items(self, recall: at_hospital.ChargeRecall) -> None:
+        """2205."""
+        self._insurer.settlements.visits.withdraw_charge_items(
+            institution=recall.fixmedins_code,
+            mdtrt_id=recall.mdtrt_id,
+            psn_no=recall.psn_no,
+            chrg_bchno=recall.chrg_bchno,
+        )
+
+    def estimate(self, request: at_hospital.EstimateRequest) -> at_hospital.SettlementAnswer:
+        """The calculation of 2206 over lines that are not uploaded."""
+        bill = _bill(request.request)
+        settlement = self._insurer.settlements.estimate(
+            institution=request.request.fixmedins_code,
+            bill=bill,
+            items=[_charge_item(detail, bill.chrg_bchno) for detail in request.feedetail],
+        )
+        return self._trial(settlement)
+
+    def refund_settlement(self, request: at_hospital.RefundRequest) -> at_hospital.RefundAnswer:
+        """2208 and 2207 of the rest, in one step of the insurer's."""
+        refund = self._insurer.settlements.refund(
+            institution=request.fixmedins_code,
+            command_id=request.command_id,
+            setl_id=request.setl_id,
+            mdtrt_id=request.mdtrt_id,
+            psn_no=request.psn_no,
+            give_back=request.give_back,
+        )
+        rest = None if refund.rest is None else _settled(refund.rest)
+        return at_hospital.RefundAnswer(refund.cancellation.setl_id, rest)
+
+    def _trial(self, settlement: Settlement) -> at_hospital.SettlementAnswer:
+        return at_hospital.SettlementAnswer(
+            setl_id=None,
+            setl_time=self._clock.now(),
+            amounts=_amounts(settlement),
+            setldetail=_details(settlement),
+            reasons=_reasons(settlement),
+        )
+
 
 def _traces(line: at_hospital.TraceLine) -> LineTraces:
     return LineTraces(
@@ -353,6 +395,16 @@ def _traces(line: at_hospital.TraceLine) -> LineTraces:
         exception=None if line.exception is None else TraceException(line.exception.value),
         reason=line.reason,
         mother_code=None if line.mother_code is None else TraceCode(line.mother_code),
+    )
+
+
+def _settled(record: at_insurer.SettlementRecord) -> at_hospital.SettlementAnswer:
+    return at_hospital.SettlementAnswer(
+        setl_id=record.setl_id,
+        setl_time=record.setl_time,
+        amounts=_amounts(record.settlement),
+        setldetail=_details(record.settlement),
+        reasons=_reasons(record.settlement),
     )
 
 

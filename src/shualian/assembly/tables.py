@@ -6,10 +6,13 @@ from sqlalchemy import MetaData
 
 from shualian.gallery import store as gallery_store
 from shualian.hospital.cashier import store as cashier_store
+from shualian.hospital.clinical import store as clinical_store
 from shualian.hospital.dispensing import store as dispensing_store
 from shualian.hospital.encounters import store as encounter_store
+from shualian.hospital.examinations import store as examination_store
 from shualian.hospital.orders import store as order_store
 from shualian.hospital.payments import store as payment_store
+from shualian.hospital.prices import store as price_store
 from shualian.hospital.records import store as record_store
 from shualian.hospital.scheduling import store as scheduling_store
 from shualian.hospital.stock import store as stock_store
@@ -92,6 +95,9 @@ HOSPITAL_TABLES: Sequence[MetaData] = (
     stay_charge_store.metadata,
     bedside_store.metadata,
     dialysis_store.metadata,
+    price_store.metadata,
+    clinical_store.metadata,
+    examination_store.metadata,
     staff_store.metadata,
     audit_store.metadata,
 )

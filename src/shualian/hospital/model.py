@@ -394,6 +394,64 @@ class ChargeUpload:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargeRecall:
+    """2205: forget the open charge items of one batch of a visit."""
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    chrg_bchno: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisRow:
+    """One row of ``diseinfo`` (2203).
+
+    Attributes:
+        diag_type: 诊断类别: 1 西医诊断, 2 中医主病诊断, 3 中医主证诊断.
+        diag_srt_no: 诊断排序号, from 1; the first is the main one.
+        diag_code: 诊断代码, ICD-10.
+        diag_name: 诊断名称.
+        diag_dept: 诊断科室.
+        dise_dor_no: 诊断医生编码.
+        dise_dor_name: 诊断医生姓名.
+        diag_time: 诊断时间, UTC.
+    """
+
+    diag_type: str
+    diag_srt_no: int
+    diag_code: str
+    diag_name: str
+    diag_dept: str
+    dise_dor_no: str
+    dise_dor_name: str
+    diag_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VisitInformation:
+    """2203: what is said of the illness; takes the place of what was said before.
+
+    Attributes:
+        fixmedins_code: Of the hospital.
+        psn_no: 人员编号.
+        mdtrt_id: 就诊ID.
+        med_type: 医疗类别.
+        begntime: Of the visit, UTC.
+        main_cond_dscr: 主要病情描述; or empty.
+        diseinfo: The diagnoses.
+    """
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    med_type: str
+    begntime: datetime
+    main_cond_dscr: str = field(repr=False)
+    diseinfo: tuple[DiagnosisRow, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class FeeSplit:
     """One row of ``result`` (2204): how the insurer classes a line.
 
@@ -598,6 +656,57 @@ class SettlementReversal:
     command_id: CommandId
     fixmedins_code: InstitutionCode
     psn_no: PersonNo
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateRequest:
+    """What would be paid by whom for lines that need not be uploaded; moves nothing.
+
+    No national transaction: the insurer's calculation of 2206 over given lines.
+
+    Attributes:
+        request: As in 2206; ``medfee_sumamt`` is the sum of the lines.
+        feedetail: The lines of the bill that is asked about, all of them.
+    """
+
+    request: SettlementRequest
+    feedetail: tuple[FeeDetail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """Give lines of a settlement back: cancel it and settle the rest, both or neither.
+
+    On the wire 2208 and 2207 under the original evidence.
+
+    Attributes:
+        command_id: The same on every repeat; the insurer answers a repeat as the first time.
+        fixmedins_code: Of the hospital.
+        psn_no: 人员编号.
+        mdtrt_id: 就诊ID.
+        setl_id: 结算ID of what is refunded.
+        give_back: Lines that are given back, at least one.
+    """
+
+    command_id: CommandId
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    setl_id: SettlementId
+    give_back: tuple[ChargeItemNo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAnswer:
+    """What came of a refund.
+
+    Attributes:
+        cancellation: The insurer's number of the cancellation.
+        rest: What is settled instead; none when nothing was kept.
+    """
+
+    cancellation: SettlementId
+    rest: "SettlementAnswer | None"
 
 
 @dataclass(frozen=True, slots=True)

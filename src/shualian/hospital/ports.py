@@ -16,12 +16,16 @@ from shualian.hospital.model import (
     INSURER_UNREACHABLE,
     OUTCOME_UNKNOWN,
     Admission,
+    ChargeRecall,
     ChargeUpload,
+    EstimateRequest,
     FeeSplit,
     IdentityQuery,
     InsuredPerson,
     OpenedVisit,
     PersonQuery,
+    RefundAnswer,
+    RefundRequest,
     SettlementAnswer,
     SettlementCancellation,
     SettlementCommand,
@@ -31,6 +35,7 @@ from shualian.hospital.model import (
     TraceEnding,
     TraceTelling,
     VisitCancellation,
+    VisitInformation,
     VisitOpening,
     is_final,
 )
@@ -136,8 +141,24 @@ class InsurerPlatform(Protocol):
         """
         ...
 
+    def tell_visit_information(self, information: VisitInformation) -> None:
+        """2203: what is said of the illness; the same again changes nothing.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
     def admit(self, admission: Admission) -> OpenedVisit:
         """2401: admit an in-patient.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def withdraw_charge_items(self, recall: ChargeRecall) -> None:
+        """2205: forget the open lines of a batch; again changes nothing.
 
         Raises:
             Refused: See the class.
@@ -158,6 +179,22 @@ class InsurerPlatform(Protocol):
 
     def end_traces(self, ending: TraceEnding) -> None:
         """Tell that boxes came back or never went out; the same again changes nothing.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def estimate(self, request: EstimateRequest) -> SettlementAnswer:
+        """What 2207 would settle if exactly these lines were uploaded; changes nothing.
+
+        Raises:
+            Refused: When they could not be settled.
+        """
+        ...
+
+    def refund_settlement(self, request: RefundRequest) -> RefundAnswer:
+        """Give lines of a settlement back and settle the rest on the original evidence.
 
         Raises:
             Refused: See the class.

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from shualian.assembly import (
     HospitalSide,
     InsurerSide,
-    LocalInsurerPlatform,
-    open_hospital_side,
+    hospital_beside,
     open_insurer_side,
 )
 from shualian.core.clock import Clock, business_date
@@ -36,7 +35,6 @@ from shualian.hospital.cashier.shifts.model import DrawerNo
 from shualian.hospital.cashier.wording import render_receipt
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.model import FaceEvidence, Label
-from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 from shualian.hospital.payments.model import Payment
 from shualian.sandbox import city
 from shualian.sandbox.player import FRAMES_PER_SECOND, Actor, FaceVideo
@@ -178,19 +176,15 @@ class FirstVisit:
             city.enrol_terminal(self._insurer, spec, SigningKey.generate(Algorithm.SM2_SM3))
             for spec in (city.KIOSK, city.CONSULTING_ROOM)
         )
-        self._hospital = open_hospital_side(
-            self._settings,
-            hospital=HospitalSettings(
-                code=city.HOSPITAL.fixmedins_code,
-                name=city.HOSPITAL.name,
-                terminal_origin=self._settings.terminal_origin,
-                staff_origin=self._settings.staff_origin,
-            ),
-            prices=load_price_list(packaged_price_lists() / _PRICES),
-            insurer=LocalInsurerPlatform(self._insurer, self._clock),
-            proofs=self._insurer.verification,
-            mode=Mode.SANDBOX,
-            clock=self._clock,
+        settings = self._settings.model_copy(update={"registry_url": police.origin})
+        hospital = HospitalSettings(
+            code=city.HOSPITAL.fixmedins_code,
+            name=city.HOSPITAL.name,
+            terminal_origin=settings.terminal_origin,
+            staff_origin=settings.staff_origin,
+        )
+        self._hospital = hospital_beside(
+            self._insurer, settings, hospital, mode=Mode.SANDBOX, clock=self._clock
         )
         opened.callback(self._hospital.close)
         return f"模型和数据库已打开（演练环境），人脸路径 {self._insurer.engine.path_id}"

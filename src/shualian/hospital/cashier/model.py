@@ -148,6 +148,7 @@ class Receipt:
         reasons: The insurer's explanation.
         label: Stands on every printed line when given.
         wallet_fen: What of the cash share came from an e-payment account.
+        back_fen: What of that goes or went back because lines were given back.
     """
 
     institution_name: str
@@ -167,6 +168,7 @@ class Receipt:
     reasons: tuple[Reason, ...]
     label: Label | None
     wallet_fen: Fen = ZERO
+    back_fen: Fen = ZERO
 
 
 CASH_OPEN = hospital_kind(
@@ -232,7 +234,7 @@ def _broken_sums(receipt: Receipt) -> Sequence[str]:
     amounts, burden = receipt.amounts, receipt.burden
     splits = [line.split for line in receipt.lines]
     cash = ZERO if receipt.cash is None else receipt.cash.due_fen
-    paid_cash = cash + receipt.wallet_fen
+    paid_cash = cash + receipt.wallet_fen - receipt.back_fen
     accounts = amounts.acct_pay + amounts.acct_mulaid_pay
     rules = {
         "medfee_sumamt is the sum of the lines": amounts.medfee_sumamt

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from shualian.core.clock import Clock, business_date
 from shualian.core.database import Database
 from shualian.core.identifiers import CommandId, InstitutionCode, StaffId
-from shualian.core.money import ZERO, Fen
+from shualian.core.money import ZERO, Fen, total
 from shualian.core.refusals import Refused
 from shualian.hospital.cashier.closing import store as closings
 from shualian.hospital.cashier.closing.ports import InsurerBooks, WalletStatements
@@ -65,6 +65,7 @@ class _Paid:
     encounter: Encounter
     items: Sequence[ChargeItem]
     cash: Taking | None
+    back_fen: Fen
 
 
 class Cashier:
@@ -219,7 +220,8 @@ class Cashier:
             setldetail=answer.setldetail,
             burden=burden_of(answer.amounts),
             cash=paid.cash,
-            wallet_fen=ZERO if wallet is None else wallet.held.captured_fen,
+            wallet_fen=ZERO if wallet is None else wallet.taken_fen,
+            back_fen=paid.back_fen,
             reasons=answer.reasons,
             label=label,
         )
@@ -233,7 +235,9 @@ class Cashier:
         if found is None:
             raise Refused(ENCOUNTER_NOT_FOUND)
         items = orders.items_of_batch(connection, self._institution, payment.chrg_bchno)
-        return _Paid(payment, found.encounter, items, cash)
+        dues = refunds.of_payment(connection, self._institution, command_id)
+        back = total([due.amount_fen for due in dues if due.cause is RefundCause.PARTIAL])
+        return _Paid(payment, found.encounter, items, cash, back)
 
     def _payment(self, connection: Connection, command_id: CommandId) -> Payment:
         stored = payments.by_command(connection, self._institution, command_id)

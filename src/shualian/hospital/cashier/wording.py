@@ -68,6 +68,10 @@ _TEXT: Mapping[str, _Words] = {
         "zh": "，医院减免 {amount} 元（特批单 {reference}）",
         "en": ", {amount} yuan waived by the hospital (override {reference})",
     },
+    "back": {
+        "zh": "，退回 {amount} 元",
+        "en": ", {amount} yuan of it given back",
+    },
     "wallet": {
         "zh": "，其中从授权账户扣 {amount} 元（一脸付）",
         "en": ", {amount} yuan of it from the authorised account (one-scan payment)",
@@ -171,7 +175,10 @@ def _about(payer: str, receipt: Receipt, language: Language) -> str:
     if receipt.wallet_fen:
         text += _say("wallet", language, amount=_yuan(receipt.wallet_fen))
     tenders = () if receipt.cash is None else receipt.cash.tenders
-    return text + "".join(_tender(tender, language) for tender in tenders)
+    text += "".join(_tender(tender, language) for tender in tenders)
+    if receipt.back_fen:
+        text += _say("back", language, amount=_yuan(receipt.back_fen))
+    return text
 
 
 def _tender(tender: Tender, language: Language) -> str:

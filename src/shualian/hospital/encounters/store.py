@@ -198,6 +198,19 @@ def by_intent(
     return _one(connection, institution, encounters.c.intent_id == intent_id)
 
 
+def of_record(
+    connection: Connection, institution: InstitutionCode, record_no: RecordNo, limit: int
+) -> Sequence[Encounter]:
+    """The latest ``limit`` encounters of a record, the latest first."""
+    query = (
+        select(encounters)
+        .where(encounters.c.institution == institution, encounters.c.record_no == record_no)
+        .order_by(encounters.c.begntime.desc(), encounters.c.encounter_no.desc())
+        .limit(limit)
+    )
+    return [_stored(row).encounter for row in connection.execute(query)]
+
+
 def commands_in_state(
     connection: Connection, institution: InstitutionCode, state: EncounterState, limit: int
 ) -> Sequence[CommandId]:

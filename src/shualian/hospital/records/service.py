@@ -295,6 +295,20 @@ class Records:
 
         return self._chart(*self._database.write(work))
 
+    def substances(self, record_no: RecordNo) -> frozenset[str]:
+        """Codes of the allergies in a record, for a check that no eye sees and no log names.
+
+        Raises:
+            Refused: ``hospital.record_not_found``.
+        """
+
+        def work(connection: Connection) -> Sequence[EntryRow]:
+            record = self._by_number(connection, record_no)
+            return store.entries_of(connection, self._institution, record.record_no)
+
+        entries = map(self._entry, self._database.read(work))
+        return frozenset(each.code for each in entries if _is_standing_allergy(each))
+
     def looks(self, *, evidence: Evidence) -> Sequence[Look]:
         """Who looked at the own record, the latest first, for the patient who shows who they are.
 
@@ -563,3 +577,7 @@ def _same_intent(opened: tuple[Opening, SealedRecord], evidence: Evidence) -> Se
     if opening.intent_id != evidence.intent_id:
         raise Refused(COMMAND_DIFFERS)
     return record
+
+
+def _is_standing_allergy(entry: Entry) -> bool:
+    return entry.kind is EntryKind.ALLERGY and entry.removal is None and entry.code != ""

@@ -42,7 +42,7 @@ from shualian.hospital.encounters.model import (
 from shualian.hospital.encounters.service import ORDINARY_OUTPATIENT, Encounters
 from shualian.hospital.model import Channel, Evidence
 from shualian.hospital.orders import store as order_store
-from shualian.hospital.orders.model import OrderLine, PriceList, line_amount
+from shualian.hospital.orders.model import OrderLine, line_amount
 from shualian.hospital.orders.service import Orders
 from shualian.hospital.records import store as record_store
 from shualian.hospital.records.model import PatientRecord
@@ -951,17 +951,15 @@ class OrderedFees:
         database: Database,
         clock: Clock,
         orders: Orders,
-        prices: PriceList,
     ) -> None:
         self._institution = institution
         self._database = database
         self._clock = clock
         self._orders = orders
-        self._prices = prices
 
     def amount(self, code: str) -> Fen:
         """See :class:`Fees`."""
-        return line_amount(self._prices.priced(code).pric_yuan, Decimal(1))
+        return line_amount(self._orders.prices_today().priced(code).pric_yuan, Decimal(1))
 
     def charge(self, *, command_id: CommandId, encounter_no: EncounterNo, code: str) -> None:
         """See :class:`Fees`."""

@@ -257,6 +257,29 @@ class Settlements:
 
         return self._database.read(work)
 
+    def estimate(
+        self, *, institution: InstitutionCode, bill: Bill, items: Sequence[ChargeItem]
+    ) -> Settlement:
+        """What a settlement of these lines would be now, uploaded or not; changes nothing.
+
+        Args:
+            institution: Who asks.
+            bill: Of the visit; its amount is the sum of the lines.
+            items: All lines of the bill that is asked about.
+
+        Raises:
+            Refused: As :meth:`pre_settle` and :meth:`Visits.upload_charge_items`.
+        """
+        check_items(items)
+
+        def work(connection: Connection) -> Settlement:
+            found = statements.found(ask(connection, _ask_visit(bill)))
+            if found is not None:
+                found = replace(found, items=tuple([_open(item) for item in items]))
+            return self._compute(institution, bill, found).settlement
+
+        return self._database.read(work)
+
     def pre_settle_purchase(
         self, *, institution: InstitutionCode, purchase: Purchase
     ) -> Settlement:

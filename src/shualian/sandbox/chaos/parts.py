@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,14 +16,16 @@ from typing import Any, TypeVar
 import httpx
 from sqlalchemy import Connection, MetaData
 
-from shualian.assembly import HospitalSide, LocalInsurerPlatform
-from shualian.assembly.hospital_side import assemble_hospital
+from shualian.assembly import HospitalSide, InsurerPorts, LocalInsurerPlatform
 from shualian.core.clock import Clock
 from shualian.core.database import Database
-from shualian.core.identifiers import InstitutionCode
+from shualian.core.identifiers import InstitutionCode, PersonNo, TerminalId
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
+from shualian.core.refusals import Refused
 from shualian.core.settings import HospitalSettings, Settings
+from shualian.hospital.cashier.closing.model import InsurerDay
+from shualian.hospital.model import INSURER_UNREACHABLE
 from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 from shualian.hospital.ports import FaceProofs, InsurerPlatform
@@ -208,7 +211,7 @@ def hospital_over(
         ewallet_public_key=key,
         audit_checkpoints_dir=checkpoints_in(folder),
     )
-    return assemble_hospital(
+    return HospitalSide(
         settings,
         hospital=HospitalSettings(
             code=HOSPITAL,
@@ -218,12 +221,48 @@ def hospital_over(
             wallet_news_origin=news_origin,
         ),
         prices=_prices(),
-        insurer=insurer,
-        proofs=proofs,
+        insurer=InsurerPorts(
+            platform=insurer,
+            proofs=proofs,
+            books=_NOT_HERE,
+            sign_ins=_NOT_HERE,
+            expectations=_NOT_HERE,
+        ),
         mode=Mode.SANDBOX,
         clock=clock,
         database=database,
     )
+
+
+class _NotHere:
+    """What the simulation does without: whoever asks is refused."""
+
+    def of_day(self, day: date) -> InsurerDay:
+        """See :class:`InsurerBooks`."""
+        raise Refused(INSURER_UNREACHABLE, day=day.isoformat())
+
+    def valid(self, dr_code: str, *, institution: InstitutionCode, at: datetime) -> bool:
+        """See :class:`DoctorSignIns`."""
+        raise Refused(INSURER_UNREACHABLE, doctor=dr_code, at=at.isoformat(), where=institution)
+
+    def expect(self, psn_no: PersonNo, day: date) -> None:
+        """See :class:`Expectations`."""
+        raise Refused(INSURER_UNREACHABLE, person=psn_no, day=day.isoformat())
+
+    def forget(self, psn_no: PersonNo, day: date) -> None:
+        """See :class:`Expectations`."""
+        raise Refused(INSURER_UNREACHABLE, person=psn_no, day=day.isoformat())
+
+    def call(self, terminal_id: TerminalId, psn_no: PersonNo) -> None:
+        """See :class:`Expectations`."""
+        raise Refused(INSURER_UNREACHABLE, person=psn_no, terminal=terminal_id)
+
+    def end_call(self, terminal_id: TerminalId) -> None:
+        """See :class:`Expectations`."""
+        raise Refused(INSURER_UNREACHABLE, terminal=terminal_id)
+
+
+_NOT_HERE = _NotHere()
 
 
 def read_once() -> None:

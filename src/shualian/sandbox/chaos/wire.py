@@ -22,12 +22,16 @@ from shualian.core.identifiers import AuthNo, InstitutionCode, PersonNo, Settlem
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
     Admission,
+    ChargeRecall,
     ChargeUpload,
+    EstimateRequest,
     FeeSplit,
     IdentityQuery,
     InsuredPerson,
     OpenedVisit,
     PersonQuery,
+    RefundAnswer,
+    RefundRequest,
     SettlementAnswer,
     SettlementCancellation,
     SettlementCommand,
@@ -37,6 +41,7 @@ from shualian.hospital.model import (
     TraceEnding,
     TraceTelling,
     VisitCancellation,
+    VisitInformation,
     VisitOpening,
     refusal_from_text,
     refusal_to_text,
@@ -76,6 +81,10 @@ _FORMS: Mapping[str, _Form] = MappingProxyType(
         "cancel": _Form(TypeAdapter(SettlementCancellation), TypeAdapter(SettlementId)),
         "traces": _Form(TypeAdapter(TraceTelling), TypeAdapter(tuple[FeeSplit, ...])),
         "end_traces": _Form(TypeAdapter(TraceEnding), TypeAdapter(None)),
+        "information": _Form(TypeAdapter(VisitInformation), TypeAdapter(None)),
+        "withdraw": _Form(TypeAdapter(ChargeRecall), TypeAdapter(None)),
+        "estimate": _Form(TypeAdapter(EstimateRequest), TypeAdapter(SettlementAnswer)),
+        "refund": _Form(TypeAdapter(RefundRequest), TypeAdapter(RefundAnswer)),
         "admit": _Form(TypeAdapter(Admission), TypeAdapter(OpenedVisit)),
         "discharge": _Form(TypeAdapter(StayMessage), TypeAdapter(None)),
         "cancel_discharge": _Form(TypeAdapter(StayMessage), TypeAdapter(None)),
@@ -132,6 +141,24 @@ class WireInsurer:
     def cancel_visit(self, cancellation: VisitCancellation) -> None:
         """See :meth:`InsurerPlatform.cancel_visit`."""
         self._ask("cancel_visit", cancellation, type(None))
+
+    def tell_visit_information(self, information: VisitInformation) -> None:
+        """See :meth:`InsurerPlatform.tell_visit_information`."""
+        self._ask("information", information, type(None))
+
+    def withdraw_charge_items(self, recall: ChargeRecall) -> None:
+        """See :meth:`InsurerPlatform.withdraw_charge_items`."""
+        self._ask("withdraw", recall, type(None))
+
+    def estimate(self, request: EstimateRequest) -> SettlementAnswer:
+        """See :meth:`InsurerPlatform.estimate`."""
+        found: SettlementAnswer = self._ask("estimate", request, SettlementAnswer)
+        return found
+
+    def refund_settlement(self, request: RefundRequest) -> RefundAnswer:
+        """See :meth:`InsurerPlatform.refund_settlement`."""
+        found: RefundAnswer = self._ask("refund", request, RefundAnswer)
+        return found
 
     def admit(self, admission: Admission) -> OpenedVisit:
         """See :meth:`InsurerPlatform.admit`."""
@@ -193,6 +220,10 @@ def insurer_routes(platform: InsurerPlatform, proofs: FaceProofs) -> list[Route]
         "cancel": platform.cancel_settlement,
         "reverse": platform.reverse_settlement,
         "cancel_visit": platform.cancel_visit,
+        "information": platform.tell_visit_information,
+        "withdraw": platform.withdraw_charge_items,
+        "estimate": platform.estimate,
+        "refund": platform.refund_settlement,
         "admit": platform.admit,
         "discharge": platform.discharge,
         "cancel_discharge": platform.cancel_discharge,

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from shualian.core.database import UtcTime
 from shualian.core.identifiers import CommandId, InstitutionCode, StaffId, new_identifier
-from shualian.core.money import Fen
+from shualian.core.money import Fen, total
 from shualian.hospital.cashier.overrides.model import OverrideId
 from shualian.hospital.cashier.refunds.model import (
     RefundCause,
@@ -118,6 +118,13 @@ def make_due(
     for place, due in enumerate(dues):
         connection.execute(insert(refunds).values(_row(due) | {"place": place}))
     return dues
+
+
+def left_of(connection: Connection, institution: InstitutionCode, payment: CommandId) -> Fen:
+    """What was taken at the window for a payment and is not due back yet."""
+    taking = tenders.by_payment(connection, institution, payment)
+    earlier = of_payment(connection, institution, payment)
+    return total([part.amount_fen for part in parts_due(taking, earlier)])
 
 
 def change(connection: Connection, due: RefundDue) -> None:

@@ -7,7 +7,7 @@ whose codes the insurer is told of afterwards. A refund that is refused for good
 every other end is asked again by the same command, or by :meth:`Returns.resolve_all`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -16,12 +16,14 @@ from sqlalchemy import Connection
 
 from shualian.core.clock import Clock
 from shualian.core.database import Database
-from shualian.core.identifiers import ChargeItemNo, CommandId, InstitutionCode
+from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo, InstitutionCode
+from shualian.core.money import total
 from shualian.core.refusals import Refused
 from shualian.hospital.dispensing import store
 from shualian.hospital.dispensing.model import (
     DISPENSE_LINES,
     DISPENSE_NOT_FOUND,
+    RETURN_PART_OF_LINE,
     DispenseRequest,
     DispensingPolicy,
     MedicineReturn,
@@ -39,6 +41,8 @@ from shualian.hospital.dispensing.model import (
 )
 from shualian.hospital.dispensing.ports import RefundDone, Refunds
 from shualian.hospital.model import OUTCOME_UNKNOWN, is_final
+from shualian.hospital.orders import store as orders
+from shualian.hospital.payments.service import Payments
 from shualian.hospital.stock import store as stock
 from shualian.hospital.stock.model import Movement, MovementKind, Pick, Place
 from shualian.staff.model import Caller, Role, check_role
@@ -259,3 +263,56 @@ class Returns:
         if found is None:
             raise Refused(DISPENSE_NOT_FOUND)
         return found
+
+
+class PaymentRefunds:
+    """The port ``Refunds`` over the hospital's payments: whole lines of one payment at a time."""
+
+    def __init__(
+        self, *, institution: InstitutionCode, database: Database, payments: Payments
+    ) -> None:
+        self._institution = institution
+        self._database = database
+        self._payments = payments
+
+    def refund(
+        self,
+        *,
+        command_id: CommandId,
+        encounter_no: EncounterNo,
+        quantities: Mapping[ChargeItemNo, Decimal],
+        reason: str,  # noqa: ARG002 - kept with the return
+    ) -> RefundDone:
+        """See :class:`Refunds`; a part of a line is refused, because the insurer takes lines whole.
+
+        Raises:
+            Refused: ``hospital.return_part_of_line``; as :meth:`Payments.refund_items`.
+        """
+        payment = self._database.read(
+            lambda connection: self._payment_of(connection, encounter_no, quantities)
+        )
+        done = self._payments.refund_items(
+            command_id=command_id, payment=payment, items=quantities.keys()
+        )
+        back = done.back
+        if back is None:
+            raise Refused(DISPENSE_NOT_FOUND)
+        parts = (back.fund_fen, back.account_fen, back.wallet_fen, back.window_fen)
+        return RefundDone(total(parts), {})
+
+    def _payment_of(
+        self,
+        connection: Connection,
+        encounter_no: EncounterNo,
+        quantities: Mapping[ChargeItemNo, Decimal],
+    ) -> CommandId:
+        lines = orders.every_item_of(connection, self._institution, encounter_no)
+        back = [line for line in lines if line.feedetl_sn in quantities]
+        if any(quantities[line.feedetl_sn] != line.cnt for line in back):
+            raise Refused(RETURN_PART_OF_LINE)
+        known = orders.batches_of(connection, self._institution, encounter_no)
+        numbers = {line.chrg_bchno for line in back}
+        holders = {batch.held_by for batch in known if batch.chrg_bchno in numbers}
+        if len(holders) != 1 or None in holders:
+            raise Refused(RETURN_PART_OF_LINE, payments=len(holders))
+        return CommandId(str(holders.pop()))
