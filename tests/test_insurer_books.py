@@ -7,11 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from insurer.office import CLINIC, HOSPITAL, Office, charge
-from shualian.assembly.insurer_books import LocalInsurerBooks, NoInsurerBooks
+from shualian.assembly.insurer_books import LocalInsurerBooks
 from shualian.core.database import Database, WorkInTransactionError
-from shualian.core.refusals import Refused
 from shualian.hospital.cashier.closing.model import totals_of
-from shualian.hospital.model import INSURER_UNREACHABLE
 from shualian.insurer.reconciliation.service import Reconciliation
 
 DAY = date(2026, 5, 4)
@@ -57,9 +55,3 @@ def test_settlements_and_cancellations_are_lines_whose_totals_and_funds_add_up(
 def test_they_are_not_asked_inside_a_transaction(office: Office, books: LocalInsurerBooks) -> None:
     with pytest.raises(WorkInTransactionError):
         office.database.read(lambda _: books.of_day(DAY))
-
-
-def test_where_none_are_connected_every_question_is_refused() -> None:
-    with pytest.raises(Refused) as refused:
-        NoInsurerBooks().of_day(DAY)
-    assert refused.value.kind is INSURER_UNREACHABLE

@@ -696,7 +696,7 @@ class Insurer:
     def standing(self) -> dict[CommandId, SettlementAnswer]:
         """The settlements that were not taken back, by their command."""
         undone = {cancellation.setl_id for cancellation, _ in self.cancelled.values()}
-        undone |= {request.setl_id for request, _ in self.refunds.values()}
+        undone |= {request.setl_id for request, _ in self.refunded.values()}
         last = {
             command_id: self.rests.get(command_id, answer)
             for command_id, (_, answer) in self.settlements.items()

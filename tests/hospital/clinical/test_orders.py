@@ -420,7 +420,7 @@ def test_a_refund_without_an_answer_is_led_to_its_end(world: World) -> None:
 
     assert world.clinical.resume_all() == []
     assert standing(world, gone) is Standing.WITHDRAWN
-    assert len(world.insurer.refunds) == 1
+    assert len(world.insurer.refunded) == 1
 
 
 def test_a_refund_that_the_payments_resolver_ended_is_taken_note_of(world: World) -> None:

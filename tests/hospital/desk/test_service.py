@@ -19,6 +19,7 @@ from shualian.core.refusals import Refused
 from shualian.hospital.clinical.model import Diagnosis, Standing
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
 from shualian.staff.model import ROLE_MISSING, Caller, Employer, Role
+from shualian.verification.model import Scene
 
 CALLER = Caller(DOCTOR_STAFF, Employer(HOSPITAL), frozenset((Role.DOCTOR,)))
 COLD = Diagnosis("J06.900", "急性上呼吸道感染")
@@ -45,7 +46,7 @@ def test_the_doctor_sees_who_it_is_masked_what_was_and_what_is_paid(any_world: W
 
     view = any_world.doctor_desk.view(caller=CALLER, encounter_no=encounter.encounter_no)
 
-    assert view.record.masked_name == "张*国"
+    assert view.chart.record.masked_name == "张*国"
     assert [order.standing for order in view.orders] == [Standing.PAID, Standing.UPLOADED]
     assert (view.paid_fen, view.open_fen) == (25_00, 220_00)
     assert view.statement is None
@@ -65,7 +66,10 @@ def test_every_look_is_logged(world: World) -> None:
     encounter = world.registered()
     for _ in range(2):
         world.doctor_desk.view(caller=CALLER, encounter_no=encounter.encounter_no)
-    assert world.looks.looks == [(DOCTOR_STAFF, encounter.record_no, encounter.encounter_no)] * 2
+    looks = world.records.looks(evidence=world.scan(scene=Scene.RECORD_COPY))
+    assert [(look.by, look.encounter_no) for look in looks] == [
+        (DOCTOR_STAFF, encounter.encounter_no)
+    ] * 2
 
 
 def test_nobody_but_a_doctor_looks(world: World) -> None:
@@ -74,7 +78,7 @@ def test_nobody_but_a_doctor_looks(world: World) -> None:
     with pytest.raises(Refused) as refused:
         world.doctor_desk.view(caller=clerk, encounter_no=encounter.encounter_no)
     assert refused.value.kind is ROLE_MISSING
-    assert world.looks.looks == []
+    assert world.records.looks(evidence=world.scan(scene=Scene.RECORD_COPY)) == []
 
 
 def test_a_visit_that_is_not_has_no_view(world: World) -> None:

@@ -19,13 +19,13 @@ from hospital.world import (
 from shualian.core.identifiers import ChargeItemNo, CommandId
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
+from shualian.hospital.cashier.refunds.model import RefundCause
 from shualian.hospital.cashier.wording import paid_by
 from shualian.hospital.model import ANSWER_INVALID, COMMAND_DIFFERS, OUTCOME_UNKNOWN
 from shualian.hospital.payments.model import (
     PAYMENT_CASH_TAKEN,
     PAYMENT_IN_PROGRESS,
     PAYMENT_STEP,
-    REFUND_DUE_NOT_FOUND,
     REFUND_ITEMS_INVALID,
     ItemRefund,
     Payment,
@@ -79,7 +79,7 @@ def test_the_rest_stays_paid_and_what_was_given_back_is_on_no_bill(any_world: Wo
         fund_fen=Fen(before.fund_pay_sumamt - rest.fund_pay_sumamt),
         account_fen=Fen(before.acct_pay - rest.acct_pay),
         wallet_fen=ZERO,
-        cash_fen=ZERO,
+        window_fen=ZERO,
     )
     items = any_world.orders.items(encounter_no=payment.encounter_no)
     assert {item.medins_list_codg for item in items} == {CONSULTATION, VITAMINS}
@@ -92,24 +92,25 @@ def test_cash_that_was_not_paid_yet_is_only_asked_for_less(world: World) -> None
 
     after = now(world, payment)
 
-    assert world.payments.refunds_due() == []
+    assert world.desk.refunds.open() == []
     assert after.cash_due_fen == after.answer.amounts.psn_cash_pay < payment.cash_due_fen
 
 
-def test_cash_that_was_paid_is_open_at_the_window_once(any_world: World) -> None:
+def test_cash_that_was_paid_is_due_back_at_the_window_once(any_world: World) -> None:
     payment = paid(any_world, cash=True)
     refund = refunded(any_world, payment, CHEST_CT)
     rest = now(any_world, payment).answer.amounts
 
-    (due,) = any_world.payments.refunds_due()
-    any_world.payments.pay_refund_due(refund=due.refund, paid_by=CLERK)
+    (due,) = any_world.desk.refunds.open()
 
-    assert due.back == refund.back
-    assert due.back.cash_fen == payment.answer.amounts.psn_cash_pay - rest.psn_cash_pay > 0
-    assert any_world.payments.refunds_due() == []
-    with pytest.raises(Refused) as refused:
-        any_world.payments.pay_refund_due(refund=due.refund, paid_by=CLERK)
-    assert refused.value.kind is REFUND_DUE_NOT_FOUND
+    assert refund.back is not None
+    assert (due.cause, due.cause_id) == (RefundCause.PARTIAL, refund.command_id)
+    assert due.amount_fen == refund.back.window_fen
+    assert due.amount_fen == payment.answer.amounts.psn_cash_pay - rest.psn_cash_pay > 0
+    any_world.payments.refund_items(
+        command_id=refund.command_id, payment=payment.command_id, items=refund.items
+    )
+    assert any_world.desk.refunds.open() == [due]
 
 
 def test_what_came_from_an_account_goes_back_to_it_first(any_world: World) -> None:
@@ -121,7 +122,7 @@ def test_what_came_from_an_account_goes_back_to_it_first(any_world: World) -> No
     assert refund.back.wallet_fen == 50_00
     rest = now(any_world, payment).answer.amounts
     cash_back = payment.answer.amounts.psn_cash_pay - rest.psn_cash_pay - 50_00
-    assert refund.back.cash_fen == cash_back > 0
+    assert refund.back.window_fen == cash_back > 0
     assert any_world.wallet.taken == {}
     assert now(any_world, payment).done
 
@@ -182,7 +183,7 @@ def test_a_repeated_refund_is_answered_as_the_first_time(world: World) -> None:
         )
 
     assert refund(items) == refund(items)
-    assert len(world.insurer.refunds) == 1
+    assert len(world.insurer.refunded) == 1
     with pytest.raises(Refused) as refused:
         refund(lines(world, payment, VITAMINS))
     assert refused.value.kind is COMMAND_DIFFERS
@@ -245,7 +246,7 @@ def test_a_refund_without_an_answer_is_a_state_that_the_resolver_ends(
     world.insurer.deliver_late()
 
     assert now(world, payment).answer.amounts.medfee_sumamt == 43_00
-    assert len(world.insurer.refunds) == len(world.payments.refunds_due()) == 1
+    assert len(world.insurer.refunded) == len(world.desk.refunds.open()) == 1
 
 
 @pytest.mark.parametrize("steps", range(12))
@@ -264,7 +265,7 @@ def test_wherever_the_power_is_cut_a_refund_ends_whole(world: World, steps: int)
 
     assert now(world, payment).done
     assert world.wallet.taken == {}
-    assert len(world.insurer.refunds) == len(world.payments.refunds_due()) == 1
+    assert len(world.insurer.refunded) == len(world.desk.refunds.open()) == 1
 
 
 def refund_with(
@@ -344,4 +345,4 @@ def test_a_payment_whose_cash_was_taken_is_still_refunded_and_not_cancelled(worl
     refund = refunded(world, payment, *ALL)
 
     assert refund.back is not None
-    assert refund.back.cash_fen == payment.answer.amounts.psn_cash_pay
+    assert refund.back.window_fen == payment.answer.amounts.psn_cash_pay

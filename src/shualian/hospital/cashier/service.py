@@ -25,6 +25,8 @@ from shualian.hospital.cashier.model import (
 from shualian.hospital.cashier.overrides import store as overrides
 from shualian.hospital.cashier.overrides.model import OverrideId, OverrideKind
 from shualian.hospital.cashier.overrides.service import Overrides
+from shualian.hospital.cashier.refunds import store as refunds
+from shualian.hospital.cashier.refunds.model import RefundCause
 from shualian.hospital.cashier.refunds.service import Refunds
 from shualian.hospital.cashier.shifts import store as shifts
 from shualian.hospital.cashier.shifts.model import Entry, EntryKind

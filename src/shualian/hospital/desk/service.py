@@ -79,7 +79,7 @@ class DoctorDesk:
 
     def _earlier(self, encounter: Encounter) -> Sequence[Encounter]:
         found = self._database.read(
-            lambda connection: encounters.of_record(
+            lambda connection: encounters.latest_of_record(
                 connection, self._institution, encounter.record_no, EARLIER_MAX + 1
             )
         )

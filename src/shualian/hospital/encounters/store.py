@@ -198,7 +198,7 @@ def by_intent(
     return _one(connection, institution, encounters.c.intent_id == intent_id)
 
 
-def of_record(
+def latest_of_record(
     connection: Connection, institution: InstitutionCode, record_no: RecordNo, limit: int
 ) -> Sequence[Encounter]:
     """The latest ``limit`` encounters of a record, the latest first."""

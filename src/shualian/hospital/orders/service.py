@@ -165,21 +165,6 @@ class Orders:
             batch = self._open_batch(connection, encounter_no)
             store.move_items(connection, self._institution, staying, batch.chrg_bchno)
 
-    def withdraw_within(
-        self, connection: Connection, items: Collection[ChargeItem], *, at: datetime
-    ) -> None:
-        """Take unpaid lines of one encounter off the bill that the insurer has not heard of.
-
-        Raises:
-            Refused: ``hospital.charge_not_open``.
-        """
-        for item in items:
-            known = store.batches_of(connection, self._institution, item.encounter_no)
-            states = {batch.chrg_bchno: batch.state for batch in known}
-            if item.split is not None or states[item.chrg_bchno] is not BatchState.OPEN:
-                raise Refused(CHARGE_NOT_OPEN, chrg_bchno=item.chrg_bchno, at=at.isoformat())
-        store.remove_items(connection, [item.feedetl_sn for item in items])
-
     def upload(self, *, encounter_no: EncounterNo) -> Sequence[ChargeItem]:
         """Upload what is not uploaded yet (2204); gives all lines with their splits.
 

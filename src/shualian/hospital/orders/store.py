@@ -236,11 +236,6 @@ def add_items(connection: Connection, new: Sequence[ChargeItem]) -> None:
     connection.execute(insert(items), [_item_row(item) for item in new])
 
 
-def remove_items(connection: Connection, numbers: Collection[ChargeItemNo]) -> None:
-    """Forget lines that the insurer has not heard of."""
-    connection.execute(delete(items).where(items.c.feedetl_sn.in_(numbers)))
-
-
 def add_splits(connection: Connection, classed: Sequence[ChargeItem]) -> None:
     """Insert the insurer's answer for lines that have none yet."""
     known = select(splits.c.feedetl_sn).where(

@@ -59,6 +59,7 @@ from shualian.hospital.wallet.model import (
 )
 from shualian.hospital.wallet.model import PaymentState as WalletState
 from shualian.hospital.wallet.model import declined as hold_declined
+from shualian.trust.audit.model import Payload
 from shualian.verification.model import Scene
 
 SlipNo = NewType("SlipNo", str)
@@ -357,6 +358,71 @@ class RefundSources:
     account_fen: Fen
     wallet_fen: Fen
     window_fen: Fen
+
+
+class MoneyChange(StrEnum):
+    """What was decided about somebody's money."""
+
+    CONFIRMED = "confirmed"
+    SETTLED = "settled"
+    REFUSED = "refused"
+    LAPSED = "lapsed"
+    CANCELLED = "cancelled"
+    REDUCED = "reduced"
+    """Lines were given back and the rest is settled instead."""
+    GIVEN_UP = "given_up"
+    WALLET_HELD = "wallet_held"
+    WALLET_CAPTURED = "wallet_captured"
+    WALLET_RELEASED = "wallet_released"
+    """Voided or run out: the payer has the money back that was held."""
+    WALLET_REFUNDED = "wallet_refunded"
+
+
+class MoneyDecided(Payload, kind="hospital.payment"):
+    """The audit's record of a decision on a payment's money; amounts in fen, never negative.
+
+    Attributes:
+        change: What was decided.
+        payment: Command of the payment.
+        institution: Where.
+        subject: Whose benefits.
+        setl_id: The insurer's number of the settlement, once there is one.
+        cancellation: Its number of what undid that.
+        bill_fen: The whole bill.
+        fund_fen: Of the funds.
+        account_fen: From the personal account.
+        cash_fen: The cash share.
+        wallet_fen: What of it the e-wallet held, took or gave back with this change.
+        evidence: By what the person confirmed.
+        terminal: Where, of a face.
+    """
+
+    change: MoneyChange
+    payment: CommandId
+    institution: InstitutionCode
+    subject: PersonNo
+    setl_id: SettlementId | None
+    cancellation: SettlementId | None
+    bill_fen: Fen
+    fund_fen: Fen
+    account_fen: Fen
+    cash_fen: Fen
+    wallet_fen: Fen
+    evidence: Channel | None
+    terminal: TerminalId | None
+
+
+_STATE_CHANGES = {
+    PaymentState.SENT: MoneyChange.CONFIRMED,
+    PaymentState.HOLDING: MoneyChange.CONFIRMED,
+    PaymentState.SETTLED: MoneyChange.SETTLED,
+    PaymentState.REFUSED: MoneyChange.REFUSED,
+    PaymentState.LAPSED: MoneyChange.LAPSED,
+    PaymentState.CANCELLED: MoneyChange.CANCELLED,
+    PaymentState.GIVEN_UP: MoneyChange.GIVEN_UP,
+}
+_CAME_BACK = frozenset((PaymentState.HOLDING, PaymentState.CANCELLING))
+"""From which a payment moves on to a state whose decision is in the audit already."""
 
 
 PAYMENT_NOT_FOUND = hospital_kind(
@@ -931,6 +997,8 @@ def decisions(before: Payment, after: Payment) -> tuple[MoneyDecided, ...]:
     """What a change of a payment decides about money, for the audit; most changes decide once."""
     found: list[MoneyDecided] = []
     change = _STATE_CHANGES.get(after.state)
+    if before.state is PaymentState.REFUNDING and after.state is PaymentState.SETTLED:
+        change = None if after.rest == before.rest else MoneyChange.REDUCED
     came_back = before.state in _CAME_BACK and change in {
         MoneyChange.CONFIRMED,
         MoneyChange.SETTLED,
@@ -960,7 +1028,7 @@ def _moved(before: WalletPayment, after: WalletPayment) -> list[tuple[MoneyChang
 
 
 def _decided(payment: Payment, change: MoneyChange, wallet_fen: Fen) -> MoneyDecided:
-    answer = payment.settled or payment.confirmed
+    answer = payment.standing or payment.confirmed
     amounts = answer.amounts
     return MoneyDecided(
         change=change,
