@@ -62,6 +62,8 @@ from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations import store as examination_store
 from shualian.hospital.examinations.service import Examinations
 from shualian.hospital.model import (
+    WHOLE_STAY,
+    Admission,
     Amounts,
     CardEvidence,
     ChargeRecall,
@@ -88,6 +90,7 @@ from shualian.hospital.model import (
     SettlementCommand,
     SettlementRequest,
     SettlementReversal,
+    StayMessage,
     TraceEnding,
     TraceTelling,
     VisitCancellation,
@@ -216,6 +219,7 @@ NOTHING_OPEN = _kind("insurer.nothing_open")
 AMOUNTS_DIFFER = _kind("insurer.amounts_differ")
 DIFFERS = _kind("insurer.command_differs")
 REVERSED = _kind("insurer.command_reversed")
+SETTLED_TO_END = _kind("insurer.settled_to_end")
 BUSY = _kind("insurer.busy", Finality.TEMPORARY)
 TRACE_USED = _kind("insurer.trace_used")
 TRACE_MISSING = _kind("insurer.trace_missing")
@@ -395,6 +399,7 @@ class Line:
     chrg_bchno: str
     split: FeeSplit
     settled_by: CommandId | None = None
+    mdtrt_id: VisitId | None = None
 
 
 _CLASSES: dict[str, tuple[str, str, str, str | None]] = {
@@ -405,6 +410,9 @@ _CLASSES: dict[str, tuple[str, str, str, str | None]] = {
     "YP009": ("01", "09", "0", None),
     "HY002": ("01", "04", "0", None),
     "ZL002": ("01", "05", "0", None),
+    "CW001": ("01", "01", "0", "45"),
+    "HL001": ("01", "07", "0", None),
+    "TX001": ("01", "05", "0", None),
 }
 
 
@@ -528,6 +536,9 @@ class Insurer:
         self.cards: dict[str, PersonNo] = {}
         self.cancelled_visits: set[VisitId] = set()
         self.visits: dict[EncounterNo, tuple[VisitOpening, OpenedVisit]] = {}
+        self.stays: dict[EncounterNo, tuple[Admission, OpenedVisit]] = {}
+        self.discharged: dict[VisitId, datetime] = {}
+        self.gone: set[VisitId] = set()
         self.lines: dict[ChargeItemNo, Line] = {}
         self.settlements: dict[CommandId, tuple[SettlementCommand, SettlementAnswer]] = {}
         self.refused: dict[CommandId, Refused] = {}
@@ -574,11 +585,64 @@ class Insurer:
 
         return self._carry("2201", answer)
 
+    def admit(self, admission: Admission) -> OpenedVisit:
+        def answer() -> OpenedVisit:
+            number = admission.ipt_otp_no
+            earlier = self.stays.get(number)
+            if earlier is not None:
+                if earlier[0] != admission:
+                    raise Refused(DIFFERS)
+                return earlier[1]
+            if isinstance(admission.evidence, FaceEvidence):
+                self._proofs.redeem(admission.evidence, subject=admission.psn_no, use="register")
+            visit = OpenedVisit(VisitId(new_identifier()), admission.psn_no, number)
+            self.stays[number] = admission, visit
+            return visit
+
+        return self._carry("2401", answer)
+
+    def discharge(self, message: StayMessage) -> None:
+        def answer() -> None:
+            self._check_visit(message.mdtrt_id, message.psn_no)
+            assert message.endtime is not None
+            if self.discharged.setdefault(message.mdtrt_id, message.endtime) != message.endtime:
+                raise Refused(DIFFERS)
+
+        self._carry("2402", answer)
+
+    def cancel_discharge(self, message: StayMessage) -> None:
+        def answer() -> None:
+            self._check_visit(message.mdtrt_id, message.psn_no)
+            if self.settled_to_end(message.mdtrt_id):
+                raise Refused(SETTLED_TO_END)
+            self.discharged.pop(message.mdtrt_id, None)
+
+        self._carry("2405", answer)
+
+    def cancel_admission(self, message: StayMessage) -> None:
+        def answer() -> None:
+            self._check_visit(message.mdtrt_id, message.psn_no)
+            if any(line.mdtrt_id == message.mdtrt_id for line in self.lines.values()):
+                raise Refused(DIFFERS)
+            self.gone.add(message.mdtrt_id)
+
+        self._carry("2404", answer)
+
+    def settled_to_end(self, mdtrt_id: VisitId) -> bool:
+        """Whether a settlement that was not one of the middle stands."""
+        commands = [self.settlements[command_id][0] for command_id in self.standing]
+        return any(
+            each.request.mdtrt_id == mdtrt_id and not each.request.mid_setl_flag
+            for each in commands
+        )
+
     def upload_charge_items(self, upload: ChargeUpload) -> tuple[FeeSplit, ...]:
         def answer() -> tuple[FeeSplit, ...]:
             self._check_visit(upload.mdtrt_id, upload.psn_no)
             new = {
-                detail.feedetl_sn: Line(detail, upload.chrg_bchno, classed(detail))
+                detail.feedetl_sn: Line(
+                    detail, upload.chrg_bchno, classed(detail), mdtrt_id=upload.mdtrt_id
+                )
                 for detail in upload.feedetail
             }
             for number, line in new.items():
@@ -753,6 +817,18 @@ class Insurer:
                     raise Refused(NOT_KNOWN)
                 return found[0]
 
+    def lines_of(self, request: SettlementRequest) -> list[Line]:
+        """What a request settles: a batch, or all that is open of a stay."""
+        if request.chrg_bchno != WHOLE_STAY:
+            return self.open_lines(request.chrg_bchno)
+        if request.mid_setl_flag and request.mdtrt_id in self.discharged:
+            raise Refused(DIFFERS)
+        return [
+            line
+            for line in self.lines.values()
+            if line.mdtrt_id == request.mdtrt_id and line.settled_by is None
+        ]
+
     def _settled(self, command: SettlementCommand) -> SettlementAnswer:
         if command.command_id in self.reversed:
             raise Refused(REVERSED)
@@ -778,7 +854,7 @@ class Insurer:
             raise Refused(DIFFERS)
         self._proofs.prove(command.evidence, self.people[request.psn_no], use="settle")
         answer = replace(computed, setl_id=SettlementId(new_identifier()))
-        for line in self.open_lines(request.chrg_bchno):
+        for line in self.lines_of(request):
             line.settled_by = command.command_id
         self.balances[request.psn_no] = answer.amounts.balc
         self.settlements[command.command_id] = command, answer
@@ -858,7 +934,7 @@ class Insurer:
 
     def _computed(self, request: SettlementRequest) -> SettlementAnswer:
         self._check_visit(request.mdtrt_id, request.psn_no)
-        lines = self.open_lines(request.chrg_bchno)
+        lines = self.lines_of(request)
         if not lines:
             raise Refused(NOTHING_OPEN)
         balance = self.balances[request.psn_no] if request.acct_used_flag else ZERO
@@ -875,7 +951,8 @@ class Insurer:
         return SettlementAnswer(None, self._clock.now(), amounts, (detail,), _reasons(amounts))
 
     def _check_visit(self, mdtrt_id: VisitId, psn_no: PersonNo) -> None:
-        opened = {visit.mdtrt_id: visit.psn_no for _, visit in self.visits.values()}
+        known = [*self.visits.values(), *self.stays.values()]
+        opened = {visit.mdtrt_id: visit.psn_no for _, visit in known}
         if opened.get(mdtrt_id) != psn_no:
             raise Refused(NOT_KNOWN)
 
