@@ -8,14 +8,14 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.testclient import TestClient
 
 from hospital.dispensing.pharmacy import DOCTOR, RELEASER, REVIEWER, Pharmacy, box
-from hospital.world import HOSPITAL, KIOSK, LI, ZHANG, InsuredPerson, World, command
+from hospital.world import HOSPITAL, KIOSK, LI, ZHANG, World, command
 from shualian.hospital.dispensing.api import (
     MINE_PATH,
     staff_routes,
     stock_routes,
     terminal_routes,
 )
-from shualian.hospital.model import AtTerminal
+from shualian.hospital.model import AtTerminal, InsuredPerson
 from shualian.staff.model import Caller
 from shualian.verification.model import Scene
 from shualian.web.problems import answer_refusals

@@ -45,7 +45,8 @@ def test_a_delivery_counts_once_for_its_command(pharmacy: Pharmacy) -> None:
     assert batch.on_shelf == 5
 
     more = pharmacy.world.stock.receive(REVIEWER, command_id=command(), delivery=delivery)
-    assert (more.batch_id, more.on_shelf) == (batch.batch_id, 10)
+    assert more.batch_id == batch.batch_id
+    assert more.on_shelf == 10
     other = Delivery("YP003", "L1", delivery.expires_on, Decimal(6))
     found = refusal(
         lambda: pharmacy.world.stock.receive(REVIEWER, command_id=command_id, delivery=other)

@@ -63,7 +63,8 @@ def test_a_part_comes_back_into_quarantine_with_its_money_and_its_code(pharmacy:
     assert done.refunded_fen == 100
     after = pharmacy.world.dispensing.get(request_no=request.request_no)
     assert after.state is RequestState.PART_RETURNED
-    assert (pharmacy.shelf(), pharmacy.quarantine()) == (8, 1)
+    assert pharmacy.shelf() == 8
+    assert pharmacy.quarantine() == 1
     assert pharmacy.world.dispensing.tell_endings() == 0
     assert pharmacy.world.insurer.boxes[box(1)][2] == "returned"
 
