@@ -1,5 +1,6 @@
 """The one place where ports meet implementations: insurer side, hospital side, and between."""
 
+from shualian.assembly.expectations import LocalExpectations
 from shualian.assembly.hospital_side import HospitalSide, open_hospital_side
 from shualian.assembly.insured import InsuredServices
 from shualian.assembly.insurer_platform import LocalInsurerPlatform
@@ -12,6 +13,7 @@ __all__ = (
     "HospitalSide",
     "InsuredServices",
     "InsurerSide",
+    "LocalExpectations",
     "LocalInsurerPlatform",
     "open_hospital_side",
     "open_insurer_side",

@@ -24,6 +24,7 @@ from shualian.core.identifiers import (
     CommandId,
     EncounterNo,
     InstitutionCode,
+    PersonNo,
     RecordNo,
     TerminalId,
     new_identifier,
@@ -989,3 +990,19 @@ class NoResults:
     def since(self, encounter_no: EncounterNo) -> bool:  # noqa: ARG002
         """See :class:`ResultsReady`."""
         return False
+
+
+class NobodyToTell:
+    """Where no insurer's side looks for expected people: nobody is told, and nobody armed."""
+
+    def expect(self, psn_no: PersonNo, day: date) -> None:
+        """See :class:`Expectations`."""
+
+    def forget(self, psn_no: PersonNo, day: date) -> None:
+        """See :class:`Expectations`."""
+
+    def call(self, terminal_id: TerminalId, psn_no: PersonNo) -> None:
+        """See :class:`Expectations`."""
+
+    def end_call(self, terminal_id: TerminalId) -> None:
+        """See :class:`Expectations`."""
