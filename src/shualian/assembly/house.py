@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from shualian.assembly.expected_people import LocalExpectations
+from shualian.assembly.expectations import LocalExpectations
 from shualian.assembly.hospital_side import HospitalSide, InsurerPorts, open_hospital_side
 from shualian.assembly.insurer_books import LocalInsurerBooks
 from shualian.assembly.insurer_platform import LocalInsurerPlatform

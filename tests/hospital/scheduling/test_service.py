@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -44,7 +45,13 @@ from shualian.hospital.encounters.model import (
     Override,
     OverrideReason,
 )
-from shualian.hospital.model import COMMAND_DIFFERS, OUTCOME_UNKNOWN, Channel, Evidence
+from shualian.hospital.model import (
+    COMMAND_DIFFERS,
+    OUTCOME_UNKNOWN,
+    Channel,
+    Evidence,
+    InsuredPerson,
+)
 from shualian.hospital.scheduling import store
 from shualian.hospital.scheduling.model import (
     ALREADY_BOOKED,
@@ -73,7 +80,10 @@ def refused(work: Callable[[], object]) -> object:
 
 
 def booked(
-    world: World, session_no: ClinicSessionNo, person=ZHANG, slot_no: int | None = None
+    world: World,
+    session_no: ClinicSessionNo,
+    person: InsuredPerson = ZHANG,
+    slot_no: int | None = None,
 ) -> Appointment:
     return world.appointments.book(
         command_id=command(),
@@ -118,9 +128,7 @@ def test_a_schedule_is_offered_with_names_rooms_slots_and_fee(any_world: World) 
 def test_a_list_of_sessions_is_taken_in_whole_or_not_at_all(world: World) -> None:
     set_up(world)
     good, wrong = row(CHIEF, TODAY), row(replace(CHIEF, dr_code="nobody"), TODAY)
-    work = lambda: world.schedule.import_sessions(  # noqa: E731
-        caller=ADMINISTRATOR, text=HEAD + good + wrong
-    )
+    work = partial(world.schedule.import_sessions, caller=ADMINISTRATOR, text=HEAD + good + wrong)
     assert refused(work) is SCHEDULE_INVALID
     assert len(sessions(world)) == 2
     assert world.schedule.import_sessions(caller=ADMINISTRATOR, text=HEAD + good) == 1
@@ -132,7 +140,7 @@ def test_a_list_of_sessions_is_taken_in_whole_or_not_at_all(world: World) -> Non
     "wrong", ["", "nothing", HEAD, HEAD + "D1,2026-01-05,noon,10:00,12:00,R,R,,4\n"]
 )
 def test_a_list_that_cannot_be_read_names_its_row(world: World, wrong: str) -> None:
-    work = lambda: world.schedule.import_sessions(caller=ADMINISTRATOR, text=wrong)  # noqa: E731
+    work = partial(world.schedule.import_sessions, caller=ADMINISTRATOR, text=wrong)
     assert refused(work) is SCHEDULE_INVALID
 
 
@@ -200,9 +208,7 @@ def test_a_full_session_takes_nobody(world: World) -> None:
 def test_a_slot_is_never_sold_twice_under_load(any_world: World) -> None:
     set_up(any_world, row(DOCTOR, TODAY, slots=5))
     session_no, crowd = morning(any_world), insure(any_world, 12)
-    results = in_parallel(
-        [lambda person=person: booked(any_world, session_no, person) for person in crowd]
-    )
+    results = in_parallel([partial(booked, any_world, session_no, person) for person in crowd])
     got = [each for each in results if isinstance(each, Appointment)]
     kinds = {each.kind for each in results if isinstance(each, Refused)}
     assert sorted(each.slot_no for each in got) == [1, 2, 3, 4, 5]
@@ -222,16 +228,14 @@ def test_booking_and_same_day_registration_at_once_share_no_slot(any_world: Worl
     set_up(any_world, row(DOCTOR, TODAY, slots=6))
     session_no, crowd = morning(any_world), insure(any_world, 8)
 
-    def register(person) -> Encounter:
+    def register(person: InsuredPerson) -> Encounter:
         return any_world.appointments.register(
             command_id=command(), session_no=session_no, evidence=any_world.scan(person)
         )
 
     results = in_parallel(
         [
-            (lambda each=each: booked(any_world, session_no, each))
-            if place % 2
-            else (lambda each=each: register(each))
+            partial(booked, any_world, session_no, each) if place % 2 else partial(register, each)
             for place, each in enumerate(crowd)
         ]
     )
@@ -243,16 +247,19 @@ def test_booking_and_same_day_registration_at_once_share_no_slot(any_world: Worl
 def test_a_repeated_booking_is_answered_without_evidence(world: World) -> None:
     set_up(world)
     command_id, session_no, evidence = command(), morning(world), world.scan()
-    book = lambda: world.appointments.book(  # noqa: E731
-        command_id=command_id, session_no=session_no, evidence=evidence
+    book = partial(
+        world.appointments.book, command_id=command_id, session_no=session_no, evidence=evidence
     )
     first = book()
     world.wait(timedelta(minutes=10))
     looked_at = world.proofs.looked_at
     assert book() == first
     assert world.proofs.looked_at == looked_at
-    other = lambda: world.appointments.book(  # noqa: E731
-        command_id=command_id, session_no=afternoon(world), evidence=evidence
+    other = partial(
+        world.appointments.book,
+        command_id=command_id,
+        session_no=afternoon(world),
+        evidence=evidence,
     )
     assert refused(other) is COMMAND_DIFFERS
 
@@ -297,7 +304,7 @@ def test_a_hospital_sees_its_own_sessions_and_appointments_only(world: World) ->
     appointment = booked(world, morning(world))
     other = world.hospital_of(OTHER_HOSPITAL)
     assert other.schedule.offers(first=TODAY, last=TODAY) == []
-    work = lambda: other.appointments.get(appointment_no=appointment.appointment_no)  # noqa: E731
+    work = partial(other.appointments.get, appointment_no=appointment.appointment_no)
     assert refused(work) is APPOINTMENT_NOT_FOUND
 
 
@@ -339,7 +346,9 @@ def test_two_who_swap_at_once_never_share_a_slot(any_world: World) -> None:
     one, two = morning(any_world), afternoon(any_world)
     first, second = booked(any_world, one, ZHANG), booked(any_world, two, LI)
 
-    def move(appointment: Appointment, to: ClinicSessionNo, person) -> Callable[[], Appointment]:
+    def move(
+        appointment: Appointment, to: ClinicSessionNo, person: InsuredPerson
+    ) -> Callable[[], Appointment]:
         evidence = any_world.scan(person)
         return lambda: any_world.appointments.move(
             command_id=command(),
@@ -379,7 +388,8 @@ def test_somebody_elses_booking_does_not_exist(world: World) -> None:
 def test_a_cancelled_booking_frees_its_slot(any_world: World) -> None:
     set_up(any_world, row(DOCTOR, TODAY, slots=1))
     appointment, command_id = booked(any_world, morning(any_world)), command()
-    cancel = lambda: any_world.appointments.cancel(  # noqa: E731
+    cancel = partial(
+        any_world.appointments.cancel,
         command_id=command_id,
         appointment_no=appointment.appointment_no,
         evidence=any_world.scan(),
@@ -393,8 +403,11 @@ def test_a_booking_is_not_cancelled_after_its_session_began(world: World) -> Non
     set_up(world)
     appointment = booked(world, morning(world))
     world.wait(timedelta(hours=1))
-    work = lambda: world.appointments.cancel(  # noqa: E731
-        command_id=command(), appointment_no=appointment.appointment_no, evidence=world.scan()
+    work = partial(
+        world.appointments.cancel,
+        command_id=command(),
+        appointment_no=appointment.appointment_no,
+        evidence=world.scan(),
     )
     assert refused(work) is SESSION_CLOSED
 
@@ -446,7 +459,7 @@ def test_a_number_is_taken_once(any_world: World) -> None:
     appointment = booked(any_world, morning(any_world))
     scans = [any_world.scan() for _ in range(4)]
     results = in_parallel(
-        [lambda scan=scan: checked_in(any_world, appointment, evidence=scan) for scan in scans]
+        [partial(checked_in, any_world, appointment, evidence=scan) for scan in scans]
     )
     assert len([each for each in results if isinstance(each, Encounter)]) == 1
     assert {each.kind for each in results if isinstance(each, Refused)} == {APPOINTMENT_STEP}
@@ -459,8 +472,11 @@ def test_same_day_registration_takes_a_slot_and_a_number(any_world: World) -> No
         command_id=command(), session_no=morning(any_world), evidence=any_world.scan()
     )
     assert encounter.queue_no == "A001"
-    full = lambda: any_world.appointments.register(  # noqa: E731
-        command_id=command(), session_no=morning(any_world), evidence=any_world.scan(LI)
+    full = partial(
+        any_world.appointments.register,
+        command_id=command(),
+        session_no=morning(any_world),
+        evidence=any_world.scan(LI),
     )
     assert refused(full) is SESSION_FULL
     assert len(any_world.insurer.visits) == 1
@@ -474,8 +490,11 @@ def test_a_code_that_registered_is_used_up(world: World) -> None:
     )
     assert world.insurer.codes.used == {code.token: code.intent_id}
     assert encounter.channel is Channel.CODE
-    again = lambda: world.appointments.register(  # noqa: E731
-        command_id=command(), session_no=afternoon(world), evidence=code
+    again = partial(
+        world.appointments.register,
+        command_id=command(),
+        session_no=afternoon(world),
+        evidence=code,
     )
     assert refused(again) is not None
     assert world.schedule.offers(first=TODAY, last=TODAY)[1].left == 4
@@ -500,8 +519,11 @@ def test_staff_register_without_evidence_for_a_reason_that_is_kept(world: World)
 
 def test_who_is_not_insured_gets_no_slot(world: World) -> None:
     set_up(world)
-    work = lambda: world.appointments.register(  # noqa: E731
-        command_id=command(), session_no=morning(world), evidence=world.scan(UNINSURED)
+    work = partial(
+        world.appointments.register,
+        command_id=command(),
+        session_no=morning(world),
+        evidence=world.scan(UNINSURED),
     )
     assert refused(work) is NO_INSURANCE
     assert world.schedule.offers(first=TODAY, last=TODAY)[0].left == 4
@@ -541,8 +563,8 @@ def test_a_same_day_registration_cut_anywhere_ends_as_one_visit_with_one_fee(
 ) -> None:
     set_up(world)
     command_id, evidence, session_no = command(), world.scan(), morning(world)
-    register = lambda: world.appointments.register(  # noqa: E731
-        command_id=command_id, session_no=session_no, evidence=evidence
+    register = partial(
+        world.appointments.register, command_id=command_id, session_no=session_no, evidence=evidence
     )
     world.breaker.steps_left = steps
     try:
@@ -600,8 +622,11 @@ def test_a_visit_that_has_begun_keeps_slot_and_fee(world: World) -> None:
     number = checked_in(world, appointment).encounter_no
     world.encounters.call(encounter_no=number)
     world.encounters.begin_consultation(encounter_no=number)
-    work = lambda: world.appointments.cancel(  # noqa: E731
-        command_id=command(), appointment_no=appointment.appointment_no, evidence=world.scan()
+    work = partial(
+        world.appointments.cancel,
+        command_id=command(),
+        appointment_no=appointment.appointment_no,
+        evidence=world.scan(),
     )
     assert refused(work) is ENCOUNTER_STEP
     assert len(world.orders.items(encounter_no=number)) == 1

@@ -47,7 +47,7 @@ from shualian.staff.model import Caller, Role, check_role
 EMERGENCY = "13"
 """``med_type`` 急诊."""
 _TOLD = OPEN_STATES | {EncounterState.CLOSED}
-_RECEIVING = frozenset((Role.DOCTOR, Role.NURSE, Role.CLERK))
+RECEIVING_ROLES = frozenset((Role.DOCTOR, Role.NURSE, Role.CLERK))
 
 
 class EmergencyDesk:
@@ -95,7 +95,7 @@ class EmergencyDesk:
         Raises:
             Refused: ``staff.role_missing``, ``hospital.triage_invalid``, ``command_differs``.
         """
-        check_role(caller, _RECEIVING)
+        check_role(caller, RECEIVING_ROLES)
         check_triage(triage)
         record = self._records.open_unknown(
             command_id=command_id, estimate=estimate, by=caller.staff_id
@@ -151,7 +151,7 @@ class EmergencyDesk:
                 ``intent_used``; what refuses the evidence; ``hospital.outcome_unknown`` when the
                 insurer has not answered: then the identity is attached.
         """
-        check_role(caller, _RECEIVING)
+        check_role(caller, RECEIVING_ROLES)
         stored = self._stored(encounter_no)
         if not stored.encounter.person_known:
             person = self._records.person_of(evidence, scenes=REGISTRATION_SCENES)

@@ -979,11 +979,3 @@ class OrderedFees:
         self._database.write(work)
         # The insurer forgets here what it had heard of them.
         self._orders.upload(encounter_no=encounter_no)
-
-
-class NoResults:
-    """Where a hospital keeps no results: no visit is a talk about some."""
-
-    def since(self, encounter_no: EncounterNo) -> bool:  # noqa: ARG002
-        """See :class:`ResultsReady`."""
-        return False

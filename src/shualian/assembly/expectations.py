@@ -9,30 +9,28 @@ from shualian.verification.expectations.service import ExpectedPeople
 
 
 class LocalExpectations:
-    """Whom one hospital expects and whom its doctors call, told without a wire."""
+    """Whom one hospital expects and calls, told without a wire."""
 
-    def __init__(self, expected: ExpectedPeople, institution: InstitutionCode) -> None:
-        self._expected = expected
+    def __init__(self, people: ExpectedPeople, institution: InstitutionCode) -> None:
+        self._people = people
         self._institution = institution
 
     def expect(self, psn_no: PersonNo, day: date) -> None:
-        """See :class:`Expectations`."""
+        """Somebody has a slot on a day."""
         forbid_in_transaction("a message to the insurer")
-        why = ExpectedFor.APPOINTMENT
-        self._expected.expect(self._institution, psn_no, day=day, why=why)
+        self._people.expect(self._institution, psn_no, day=day, why=ExpectedFor.APPOINTMENT)
 
     def forget(self, psn_no: PersonNo, day: date) -> None:
-        """See :class:`Expectations`."""
+        """Somebody has no slot on a day any more."""
         forbid_in_transaction("a message to the insurer")
-        why = ExpectedFor.APPOINTMENT
-        self._expected.forget(self._institution, psn_no, day=day, why=why)
+        self._people.forget(self._institution, psn_no, day=day, why=ExpectedFor.APPOINTMENT)
 
     def call(self, terminal_id: TerminalId, psn_no: PersonNo) -> None:
-        """See :class:`Expectations`."""
+        """Arm a terminal of the hospital for the called patient."""
         forbid_in_transaction("a message to the insurer")
-        self._expected.call(terminal_id, self._institution, psn_no)
+        self._people.call(terminal_id, self._institution, psn_no)
 
     def end_call(self, terminal_id: TerminalId) -> None:
-        """See :class:`Expectations`."""
+        """Disarm a terminal of the hospital."""
         forbid_in_transaction("a message to the insurer")
-        self._expected.end_call(terminal_id, self._institution)
+        self._people.end_call(terminal_id, self._institution)
