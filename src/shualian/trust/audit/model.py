@@ -499,9 +499,7 @@ def _check_of(hint: object) -> Callable[[object], bool]:
 def _check_of_kind(kind: object) -> Callable[[object], bool]:
     if kind in _TEXTS:
         matches = _TEXTS[kind].fullmatch
-        return lambda value: (
-            type(value) is str and matches(value) is not None and _is_plain(value)
-        )
+        return lambda value: type(value) is str and matches(value) is not None and _is_plain(value)
     if kind in _INTEGERS:
         most = _INTEGERS[kind]
         return lambda value: type(value) is int and -most <= value <= most
