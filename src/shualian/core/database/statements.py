@@ -107,9 +107,7 @@ def own_locks(connection: Connection) -> None:
 
 
 def has_one_writer(connection: Connection) -> bool:
-    """Whether all writes are run by one thread, one after another: whatever is prepared outside
-    of them lets others write meanwhile.
-    """
+    """Whether one thread runs all writes, so that others write while something is prepared."""
     return connection.dialect.name != _POSTGRES
 
 
