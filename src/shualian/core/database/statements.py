@@ -32,6 +32,7 @@ __all__ = (
     "Statement",
     "Value",
     "ask",
+    "has_one_writer",
     "insert_rows",
     "moment",
     "own_locks",
@@ -43,6 +44,7 @@ _UNIQUE_VIOLATION = "23505"
 _CONFLICTS = frozenset(("40001", "40P01"))  # serialization_failure, deadlock_detected
 _DEALLOCATED = "26000"  # invalid_sql_statement_name: prepared before, gone meanwhile
 _LOCK = " FOR NO KEY UPDATE"
+_COUNT = "(SELECT count(*) FROM ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,11 @@ def own_locks(connection: Connection) -> None:
     driver.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
 
 
+def has_one_writer(connection: Connection) -> bool:
+    """Whether one thread runs all writes, so that others write while something is prepared."""
+    return connection.dialect.name != _POSTGRES
+
+
 def ask(connection: Connection, questions: Sequence[Filled]) -> list[list[Row]]:
     """The rows that each question finds, asked in this order."""
     if connection.dialect.name != _POSTGRES:
@@ -141,7 +148,7 @@ def _exchange(
 @lru_cache(maxsize=512)
 def _together(commands: tuple[Statement, ...]) -> str:
     parts = [f"c{place} AS ({each.text} RETURNING 1)" for place, each in enumerate(commands)]
-    counts = [f"(SELECT count(*) FROM c{place})" for place in range(len(commands))]  # noqa: S608
+    counts = [_COUNT.replace("?", f"c{place}") for place in range(len(commands))]
     return _numbered(" ".join(("WITH", ", ".join(parts), "SELECT", ", ".join(counts))))
 
 
