@@ -97,7 +97,7 @@ def desk(world: World) -> Iterator[Desk]:
     signed = APIRouter()
     here = AtTerminal(KIOSK, HOSPITAL, "一层大厅 2 号机")
 
-    def at() -> AtTerminal:
+    def at(_: Request) -> AtTerminal:
         return here
 
     def caller(_: Request) -> Caller:
