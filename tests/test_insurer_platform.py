@@ -1,5 +1,7 @@
 """Between the halves: the hospital's messages over the real insurer, without a wire."""
 
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -11,6 +13,7 @@ from shualian.assembly import LocalInsurerPlatform
 from shualian.assembly.insurer_side import InsurerSide
 from shualian.core.database import SqliteDatabase
 from shualian.core.identifiers import ChargeItemNo, CommandId, PersonNo, new_identifier
+from shualian.core.money import Fen
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
     Certificate,
@@ -161,3 +164,35 @@ def test_what_is_said_of_the_illness_reaches_the_insurers_visit(
     )
     assert told is not None
     assert (told.diagnoses, told.main_cond_dscr) == (("J06.900",), "咳嗽三天")
+
+
+def test_a_refund_of_a_part_of_a_line_tells_how_the_kept_part_is_classed(
+    office: Office, platform: LocalInsurerPlatform
+) -> None:
+    charged = office.charged(office.insured().psn_no)
+    record = charged.settle()
+    kept = replace(
+        detail(WORKED_BILL[0]),
+        feedetl_sn=ChargeItemNo("1-kept"),
+        cnt=Decimal(1),
+        det_item_fee_sumamt=Fen(25_00),
+    )
+
+    answer = platform.refund_settlement(
+        RefundRequest(
+            command_id=CommandId(new_identifier()),
+            fixmedins_code=CLINIC,
+            psn_no=charged.bill.psn_no,
+            mdtrt_id=charged.mdtrt_id,
+            setl_id=record.setl_id,
+            give_back=(ChargeItemNo("1"),),
+            chrg_bchno="B1",
+            instead=(kept,),
+        )
+    )
+
+    (split,) = answer.splits
+    assert (split.feedetl_sn, split.det_item_fee_sumamt) == ("1-kept", 25_00)
+    assert split.adds_up
+    assert answer.rest is not None
+    assert answer.rest.amounts.medfee_sumamt == 67_00

@@ -918,17 +918,22 @@ class Insurer:
             raise Refused(NOTHING_OPEN)
         before = self.standing[command_id].amounts
         kept = [line.split for n, line in held.items() if n not in request.give_back]
+        instead = [classed(detail) for detail in request.instead]
+        kept += instead
         rest = None
         if kept:
             rest = self._answer(kept, before.acct_pay)
             rest = replace(rest, setl_id=SettlementId(new_identifier()))
             self.rests[command_id] = rest
+        for detail, split in zip(request.instead, instead, strict=True):
+            line = Line(detail, request.chrg_bchno, split, command_id)
+            self.lines[detail.feedetl_sn] = line
         for number in request.give_back:
             del self.lines[number]
         paid = rest.amounts.acct_pay if rest else ZERO
         balance = Fen(self.balances[request.psn_no] + before.acct_pay - paid)
         self.balances[request.psn_no] = balance
-        answer = RefundAnswer(SettlementId(new_identifier()), rest)
+        answer = RefundAnswer(SettlementId(new_identifier()), rest, tuple(instead))
         self.refunded[request.command_id] = request, answer
         return answer
 

@@ -373,9 +373,17 @@ class LocalInsurerPlatform:
             mdtrt_id=request.mdtrt_id,
             psn_no=request.psn_no,
             give_back=request.give_back,
+            instead=[_charge_item(detail, request.chrg_bchno) for detail in request.instead],
         )
-        rest = None if refund.rest is None else _settled(refund.rest)
-        return at_hospital.RefundAnswer(refund.cancellation.setl_id, rest)
+        if refund.rest is None:
+            return at_hospital.RefundAnswer(refund.cancellation.setl_id, None)
+        kept = {detail.feedetl_sn for detail in request.instead}
+        splits = [split for split in refund.rest.settlement.lines if split.item.feedetl_sn in kept]
+        return at_hospital.RefundAnswer(
+            refund.cancellation.setl_id,
+            _settled(refund.rest),
+            tuple(_fee_split(split) for split in splits),
+        )
 
     def _trial(self, settlement: Settlement) -> at_hospital.SettlementAnswer:
         return at_hospital.SettlementAnswer(

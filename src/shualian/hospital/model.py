@@ -686,6 +686,8 @@ class RefundRequest:
         mdtrt_id: 就诊ID.
         setl_id: 结算ID of what is refunded.
         give_back: Lines that are given back, at least one.
+        chrg_bchno: The batch of the settlement.
+        instead: The quantity that was kept of such lines, under new numbers.
     """
 
     command_id: CommandId
@@ -694,6 +696,8 @@ class RefundRequest:
     mdtrt_id: VisitId
     setl_id: SettlementId
     give_back: tuple[ChargeItemNo, ...]
+    chrg_bchno: str = ""
+    instead: tuple[FeeDetail, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -703,10 +707,12 @@ class RefundAnswer:
     Attributes:
         cancellation: The insurer's number of the cancellation.
         rest: What is settled instead; none when nothing was kept.
+        splits: How the insurer classes the lines that were kept in part.
     """
 
     cancellation: SettlementId
     rest: "SettlementAnswer | None"
+    splits: tuple[FeeSplit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """Desks, windows and machines over HTTP, from the worklist to the report in hand."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
+from httpx import Response
 
 from hospital.doors import Door, at
 from hospital.world import (
@@ -191,13 +193,14 @@ def test_each_act_is_for_its_own_roles(client: TestClient, door: Door, world: Wo
     order_no = reported(client, door, world)
     report = {"command_id": command(), "conclusion": "甲"}
     hand_out = {"command_id": command(), "order_no": order_no, "evidence": code(ZHANG.psn_no)}
-    for role, answer in (
+    acts: list[tuple[Role, Callable[[], Response]]] = [
         (Role.CLERK, lambda: client.get(PREFIX)),
         (Role.CLERK, lambda: client.post(f"{PREFIX}/{order_no}/perform")),
         (Role.NURSE, lambda: client.post(f"{PREFIX}/{order_no}/reports", json=report)),
         (Role.NURSE, lambda: client.post(f"{PREFIX}/{order_no}/reports/1/sign")),
         (Role.TECHNICIAN, lambda: client.get(f"{PREFIX}/critical")),
         (Role.PHARMACIST, lambda: client.post(f"{PREFIX}/handed-out", json=hand_out)),
-    ):
+    ]
+    for role, answer in acts:
         door.of(role)
         assert answer().json()["code"] == "staff.role_missing"

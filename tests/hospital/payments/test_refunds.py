@@ -1,6 +1,7 @@
 """Lines that are given back: the rest stays paid, and each fen goes back to where it came from."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import pytest
 
@@ -22,6 +23,7 @@ from shualian.core.refusals import Refused
 from shualian.hospital.cashier.refunds.model import RefundCause
 from shualian.hospital.cashier.wording import paid_by
 from shualian.hospital.model import ANSWER_INVALID, COMMAND_DIFFERS, OUTCOME_UNKNOWN
+from shualian.hospital.orders.model import ORDER_INVALID, OrderLine
 from shualian.hospital.payments.model import (
     PAYMENT_CASH_TAKEN,
     PAYMENT_IN_PROGRESS,
@@ -346,3 +348,82 @@ def test_a_payment_whose_cash_was_taken_is_still_refunded_and_not_cancelled(worl
 
     assert refund.back is not None
     assert refund.back.window_fen == payment.answer.amounts.psn_cash_pay
+
+
+# A part of a line
+
+
+def paid_for(world: World, cnt: int) -> Payment:
+    encounter = world.registered()
+    world.orders.order(
+        command_id=command(),
+        encounter_no=encounter.encounter_no,
+        lines=[OrderLine(VITAMINS, Decimal(cnt)), OrderLine(CONSULTATION, Decimal(1))],
+    )
+    world.orders.upload(encounter_no=encounter.encounter_no)
+    return world.paid(encounter)
+
+
+def returned(world: World, payment: Payment, keep: Decimal) -> ItemRefund:
+    (line,) = lines(world, payment, VITAMINS)
+    return world.payments.refund_items(
+        command_id=command(), payment=payment.command_id, items=[line], keep={line: keep}
+    )
+
+
+def test_a_part_of_a_line_is_given_back_and_the_kept_quantity_stands_under_a_new_number(
+    any_world: World,
+) -> None:
+    payment = paid_for(any_world, 3)
+    (old,) = lines(any_world, payment, VITAMINS)
+
+    refund = returned(any_world, payment, Decimal(2))
+
+    (kept,) = [
+        item
+        for item in any_world.orders.items(encounter_no=payment.encounter_no)
+        if item.medins_list_codg == VITAMINS
+    ]
+    assert refund.instead == {old: kept.feedetl_sn}
+    assert (kept.cnt, kept.det_item_fee_sumamt) == (2, 36_00)
+    assert kept.split is not None
+    assert kept.feedetl_sn in any_world.insurer.lines
+    assert now(any_world, payment).answer.amounts.medfee_sumamt == 61_00
+
+
+def test_what_was_kept_can_be_given_back_later_too(world: World) -> None:
+    payment = paid_for(world, 3)
+    returned(world, payment, Decimal(2))
+    returned(world, payment, Decimal(1))
+
+    refunded(world, payment, VITAMINS)
+
+    assert now(world, payment).answer.amounts.medfee_sumamt == 25_00
+
+
+@pytest.mark.parametrize("keep", ["0", "3", "4", "-1", "0.00001", "NaN"])
+def test_what_is_kept_is_a_part_of_the_line(world: World, keep: str) -> None:
+    payment = paid_for(world, 3)
+    with pytest.raises(Refused) as refused:
+        returned(world, payment, Decimal(keep))
+    assert refused.value.kind is ORDER_INVALID
+    assert now(world, payment) == payment
+
+
+def test_the_command_that_ordered_is_still_known_after_a_part_went_back(world: World) -> None:
+    encounter, command_id = world.registered(), command()
+
+    def order() -> None:
+        world.orders.order(
+            command_id=command_id,
+            encounter_no=encounter.encounter_no,
+            lines=[OrderLine(VITAMINS, Decimal(3))],
+        )
+
+    order()
+    world.orders.upload(encounter_no=encounter.encounter_no)
+    returned(world, world.paid(encounter), Decimal(1))
+
+    order()
+
+    assert len(world.orders.items(encounter_no=encounter.encounter_no)) == 1

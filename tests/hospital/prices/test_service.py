@@ -40,7 +40,7 @@ def test_what_is_ordered_has_the_price_of_the_day_on_which_it_was_ordered(any_wo
     any_world.wait(timedelta(days=1))
     old, new = any_world.ordered(encounter, CONSULTATION)
 
-    assert (before.pric, old.pric, new.pric) == (25, 25, 30)
+    assert [str(item.pric) for item in (before, old, new)] == ["25", "25", "30"]
 
 
 def test_the_newest_list_that_has_begun_holds(world: World) -> None:

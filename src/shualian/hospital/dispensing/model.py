@@ -633,16 +633,16 @@ DISPENSE_NOT_RETURNED = hospital_kind(
     "请到药房窗口办理退药，钱一起退",
     "Return the medicine at the pharmacy; the money comes with it",
 )
-RETURN_PART_OF_LINE = hospital_kind(
-    "return_part_of_line",
-    "退药要按整项退，一次只能退同一笔结算里的药",
-    "Medicine is taken back by whole lines, of one payment at a time",
-    "请整项退，或分几次退；只退一部分的，退完由医生按实际用量重开",
-    "Return whole lines, or in several steps; the doctor can order anew what is kept",
+RETURN_OF_TWO_PAYMENTS = hospital_kind(
+    "return_of_two_payments",
+    "一次只能退同一笔结算里的药",
+    "Medicine of one payment is taken back at a time",
+    "请分几次退，每次退一笔结算里的",
+    "Return it in several steps, one payment each",
 )
 
 REFUSALS = (
-    RETURN_PART_OF_LINE,
+    RETURN_OF_TWO_PAYMENTS,
     DISPENSE_NOT_FOUND,
     DISPENSE_STEP,
     DISPENSE_LINES,

@@ -164,7 +164,8 @@ class ChargeItem:
         encounter_no: Of which visit.
         chrg_bchno: In which batch it is settled.
         command_id: Which command ordered it.
-        line_no: Which line of that command, from 0.
+        line_no: Which line of that command, from 0; from :data:`LINES_MAX` on what was kept of
+            a line when the other part was given back.
         medins_list_codg: The hospital's code.
         med_list_codg: The catalogue's code.
         name_zh: For people.
@@ -367,9 +368,29 @@ def check_same_order(
     Raises:
         Refused: ``hospital.command_differs``.
     """
-    ordered = [OrderLine(item.medins_list_codg, item.cnt) for item in found]
+    ordered = [
+        OrderLine(item.medins_list_codg, item.cnt) for item in found if item.line_no < LINES_MAX
+    ]
     if ordered != list(lines) or found[0].encounter_no != encounter_no:
         raise Refused(COMMAND_DIFFERS)
+
+
+def kept_of(item: ChargeItem, *, cnt: Decimal, number: ChargeItemNo, line_no: int) -> ChargeItem:
+    """What stays of a line when the other part of it is given back, not classed yet.
+
+    Raises:
+        Refused: ``hospital.order_invalid`` when it is not a part of the line.
+    """
+    if not (cnt.is_finite() and cnt == round(cnt, 4) and 0 < cnt < item.cnt):
+        raise Refused(ORDER_INVALID, line=item.line_no)
+    return replace(
+        item,
+        feedetl_sn=number,
+        line_no=line_no,
+        cnt=cnt,
+        det_item_fee_sumamt=line_amount(item.pric, cnt),
+        split=None,
+    )
 
 
 def bill_amount(items: Sequence[ChargeItem]) -> Fen:

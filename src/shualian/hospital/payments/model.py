@@ -16,10 +16,12 @@ to do. Every state is stored before the step that leads on from it.
 """
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NewType
 
 from shualian.core.identifiers import (
@@ -314,6 +316,7 @@ class ItemRefund:
         encounter_no: Of which visit.
         psn_no: Whose benefits.
         items: Which lines.
+        kept: What stays of some of them.
         asked_at: UTC.
         state: Where it stands.
         decided_at: When the insurer did or refused it, UTC.
@@ -332,6 +335,27 @@ class ItemRefund:
     decided_at: datetime | None = None
     cancellation: SettlementId | None = None
     back: "RefundSources | None" = None
+    kept: tuple["Kept", ...] = ()
+
+    @property
+    def instead(self) -> Mapping[ChargeItemNo, ChargeItemNo]:
+        """By which line the kept quantity of a line stands from now on."""
+        return MappingProxyType({each.of: each.number for each in self.kept})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stays of a line of which a part is given back.
+
+    Attributes:
+        of: Which line.
+        number: ``feedetl_sn`` of the line that takes its place.
+        cnt: Its quantity.
+    """
+
+    of: ChargeItemNo
+    number: ChargeItemNo
+    cnt: Decimal
 
 
 class RefundState(StrEnum):
@@ -917,24 +941,34 @@ def not_given_back(payment: Payment) -> Payment:
 
 
 def check_same_refund(
-    found: ItemRefund, *, payment: CommandId, items: Collection[ChargeItemNo]
+    found: ItemRefund,
+    *,
+    payment: CommandId,
+    items: Collection[ChargeItemNo],
+    keep: Mapping[ChargeItemNo, Decimal],
 ) -> None:
     """Check that a repeated command gives back what it gave back the first time.
 
     Raises:
         Refused: ``hospital.command_differs``.
     """
-    if (found.payment, found.items) != (payment, frozenset(items)):
+    kept = {each.of: each.cnt for each in found.kept}
+    if (found.payment, found.items, kept) != (payment, frozenset(items), dict(keep)):
         raise Refused(COMMAND_DIFFERS)
 
 
-def check_refundable(items: Collection[ChargeItemNo], *, on_bill: Collection[ChargeItemNo]) -> None:
-    """Check that lines stand on the bill from which they are given back.
+def check_refundable(
+    items: Collection[ChargeItemNo],
+    *,
+    keep: Collection[ChargeItemNo],
+    on_bill: Collection[ChargeItemNo],
+) -> None:
+    """Check that lines stand on the bill from which they, or parts of them, are given back.
 
     Raises:
         Refused: ``hospital.refund_items_invalid``.
     """
-    if not items or not set(items) <= set(on_bill):
+    if not items or not set(keep) <= set(items) <= set(on_bill):
         raise Refused(REFUND_ITEMS_INVALID, lines=len(items))
 
 

@@ -25,10 +25,12 @@ repeated command is answered from its stored outcome before any proof is looked 
 on money leaves an event of the audit in the transaction that stores it.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
@@ -71,7 +73,15 @@ from shualian.hospital.model import (
     is_final,
 )
 from shualian.hospital.orders import store as orders
-from shualian.hospital.orders.model import UNSETTLED, BatchState, ChargeItem, bill_amount
+from shualian.hospital.orders.model import (
+    LINES_MAX,
+    UNSETTLED,
+    BatchState,
+    ChargeItem,
+    bill_amount,
+    kept_of,
+    with_splits,
+)
 from shualian.hospital.payments import store
 from shualian.hospital.payments.model import (
     BILL_CHANGED,
@@ -90,6 +100,7 @@ from shualian.hospital.payments.model import (
     UNDECIDED,
     UNDER_WAY,
     ItemRefund,
+    Kept,
     Payment,
     PaymentState,
     RefundState,
@@ -164,6 +175,7 @@ from shualian.trust.audit.service import record
 _EVIDENCE = "hospital.payment.evidence"
 _RESOLVED_MAX = 100
 _GIVEN_UP = frozenset((PaymentState.GIVING_UP, PaymentState.GIVEN_UP, PaymentState.WITHDRAWN))
+_NOTHING_KEPT: Mapping[ChargeItemNo, Decimal] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,7 +438,12 @@ class Payments:
         return self._advanced(self._database.write(claim)).payment
 
     def refund_items(
-        self, *, command_id: CommandId, payment: CommandId, items: Collection[ChargeItemNo]
+        self,
+        *,
+        command_id: CommandId,
+        payment: CommandId,
+        items: Collection[ChargeItemNo],
+        keep: Mapping[ChargeItemNo, Decimal] = _NOTHING_KEPT,
     ) -> ItemRefund:
         """Give lines of a settled payment back, each to where its money came from.
 
@@ -438,15 +455,18 @@ class Payments:
             command_id: Made and stored by the caller.
             payment: Command of the payment.
             items: Lines of its bill that stand, at least one.
+            keep: Of which of them a part stays, and how much; it stands under a new number
+                (``ItemRefund.instead``).
 
         Raises:
             Refused: ``hospital.payment_not_found``, ``payment_step``, ``payment_in_progress``,
-                ``refund_items_invalid``, ``command_differs``; what the insurer refuses, now or
-                the first time: then the payment stands; ``hospital.outcome_unknown``,
-                ``wallet_outcome_unknown``, ``wallet_unreachable``, which :meth:`resolve` settles.
+                ``refund_items_invalid``, ``order_invalid``, ``command_differs``; what the
+                insurer refuses, now or the first time: then the payment stands;
+                ``hospital.outcome_unknown``, ``wallet_outcome_unknown``,
+                ``wallet_unreachable``, which :meth:`resolve` settles.
         """
         stored = self._database.write(
-            lambda connection: self.refund_within(connection, command_id, payment, items)
+            lambda connection: self.refund_within(connection, command_id, payment, items, keep)
         )
         self._advanced(stored)
         return self.refund(command_id=command_id)
@@ -457,6 +477,7 @@ class Payments:
         command_id: CommandId,
         payment: CommandId,
         items: Collection[ChargeItemNo],
+        keep: Mapping[ChargeItemNo, Decimal] = _NOTHING_KEPT,
     ) -> StoredPayment:
         """Store a refund as a part of another use case's transaction; :meth:`resolve` does it.
 
@@ -466,12 +487,12 @@ class Payments:
         stored = self._stored(connection, payment)
         found = store.refund_by_command(connection, self._institution, command_id)
         if found is not None:
-            check_same_refund(found[0], payment=payment, items=items)
+            check_same_refund(found[0], payment=payment, items=items, keep=keep)
             return stored
         after = replace(stored, payment=refunding(stored.payment, command_id))
         chrg_bchno = stored.payment.chrg_bchno
         lines = orders.items_of_batch(connection, self._institution, chrg_bchno)
-        check_refundable(items, on_bill=[line.feedetl_sn for line in lines])
+        check_refundable(items, keep=keep, on_bill=[line.feedetl_sn for line in lines])
         refund = ItemRefund(
             command_id=command_id,
             institution=self._institution,
@@ -481,7 +502,11 @@ class Payments:
             items=frozenset(items),
             asked_at=self._clock.now(),
             state=RefundState.SENT,
+            kept=tuple(
+                Kept(line, ChargeItemNo(new_identifier()), cnt) for line, cnt in keep.items()
+            ),
         )
+        self._kept_lines(connection, stored.payment, refund)
         store.add_refund(connection, refund)
         self._change(connection, stored, after)
         return after
@@ -823,6 +848,7 @@ class Payments:
         standing = payment.standing
         if standing is None or standing.setl_id is None:
             raise Refused(PAYMENT_NOT_FOUND)
+        kept = self._database.read(lambda connection: self._kept_lines(connection, payment, refund))
         request = RefundRequest(
             command_id=refund.command_id,
             fixmedins_code=self._institution,
@@ -830,6 +856,8 @@ class Payments:
             mdtrt_id=payment.mdtrt_id,
             setl_id=standing.setl_id,
             give_back=tuple(sorted(refund.items)),
+            chrg_bchno=payment.chrg_bchno,
+            instead=tuple(line.detail for line in kept),
         )
         answer: RefundAnswer | Refused
         try:
@@ -879,6 +907,7 @@ class Payments:
         now: datetime,
     ) -> StoredPayment:
         payment = stored.payment
+        kept = with_splits(self._kept_lines(connection, payment, refund), answer.splits)
         self._check_rest(connection, payment, refund, answer)
         left = refunds.left_of(connection, self._institution, payment.command_id)
         back = refund_sources(payment, answer.rest, at_window=left)
@@ -904,17 +933,38 @@ class Payments:
                 now=now,
             )
         orders.withdraw_items(connection, self._institution, refund.items, at=now)
+        if kept:
+            orders.add_items(connection, kept)
+            orders.add_splits(connection, kept)
         if answer.rest is None:
             number, ended = payment.chrg_bchno, BatchState.WITHDRAWN
             orders.end_batch(connection, self._institution, number, ended)
         return after
+
+    def _kept_lines(
+        self, connection: Connection, payment: Payment, refund: ItemRefund
+    ) -> Sequence[ChargeItem]:
+        """The lines by which the kept quantities will stand, in the order of the bill."""
+        lines = orders.items_of_batch(connection, self._institution, payment.chrg_bchno)
+        of_lines = {kept.of: kept for kept in refund.kept}
+        made: list[ChargeItem] = []
+        for line in lines:
+            kept = of_lines.get(line.feedetl_sn)
+            if kept is not None:
+                of_command = orders.items_of_command(connection, self._institution, line.command_id)
+                earlier = [each for each in [*of_command, *made] if each.line_no >= LINES_MAX]
+                same = [each for each in earlier if each.command_id == line.command_id]
+                place = LINES_MAX + len(same)
+                made.append(kept_of(line, cnt=kept.cnt, number=kept.number, line_no=place))
+        return made
 
     def _check_rest(
         self, connection: Connection, payment: Payment, refund: ItemRefund, answer: RefundAnswer
     ) -> None:
         """What the insurer settled instead must be what stays on the bill, and add up."""
         lines = orders.items_of_batch(connection, self._institution, payment.chrg_bchno)
-        kept = bill_amount([line for line in lines if line.feedetl_sn not in refund.items])
+        whole = [line for line in lines if line.feedetl_sn not in refund.items]
+        kept = bill_amount([*whole, *self._kept_lines(connection, payment, refund)])
         found = ZERO if answer.rest is None else answer.rest.amounts.medfee_sumamt
         if found != kept:
             raise Refused(ANSWER_INVALID, found_fen=found, expected_fen=kept)

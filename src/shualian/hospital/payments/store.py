@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -58,6 +59,7 @@ from shualian.hospital.payments.model import (
     UNDECIDED,
     UNDER_WAY,
     ItemRefund,
+    Kept,
     Payment,
     PaymentState,
     RefundSources,
@@ -207,6 +209,7 @@ refunds = Table(
     Column("encounter_no", _IDENTIFIER, nullable=False),
     Column("psn_no", _IDENTIFIER, nullable=False),
     Column("items", Text, nullable=False),
+    Column("kept", Text, nullable=False),
     Column("asked_at", UtcTime, nullable=False),
     Column("state", String(10), nullable=False),
     Column("decided_at", UtcTime),
@@ -427,6 +430,7 @@ def _refund_row(refund: ItemRefund) -> dict[str, Any]:
         | sources
         | {
             "items": json.dumps(sorted(refund.items)),
+            "kept": json.dumps([[each.of, each.number, str(each.cnt)] for each in refund.kept]),
             "state": refund.state.value,
             "decided_at": refund.decided_at,
             "cancellation": refund.cancellation,
@@ -447,6 +451,10 @@ def _refund(row: Row[Any]) -> ItemRefund:
         decided_at=row.decided_at,
         cancellation=None if row.cancellation is None else SettlementId(row.cancellation),
         back=None if row.fund_fen is None else _sources(row),
+        kept=tuple(
+            Kept(ChargeItemNo(of), ChargeItemNo(number), Decimal(cnt))
+            for of, number, cnt in json.loads(row.kept)
+        ),
     )
 
 

@@ -12,7 +12,8 @@ from shualian.hospital.prices.service import PriceLists
 from shualian.staff.model import Caller, Role, check_role
 
 PREFIX = "/hospital/v1/prices"
-TEXT_CHARACTERS_MAX = 2_000_000
+TEXT_CHARACTERS_MAX = 300_000
+"""A listener takes a body of at most a megabyte; a character may take three bytes."""
 
 
 class ImportBody(BaseModel):

@@ -23,7 +23,7 @@ from shualian.hospital.dispensing import store
 from shualian.hospital.dispensing.model import (
     DISPENSE_LINES,
     DISPENSE_NOT_FOUND,
-    RETURN_PART_OF_LINE,
+    RETURN_OF_TWO_PAYMENTS,
     DispenseRequest,
     DispensingPolicy,
     MedicineReturn,
@@ -42,6 +42,7 @@ from shualian.hospital.dispensing.model import (
 from shualian.hospital.dispensing.ports import RefundDone, Refunds
 from shualian.hospital.model import OUTCOME_UNKNOWN, is_final
 from shualian.hospital.orders import store as orders
+from shualian.hospital.orders.model import ChargeItem
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.stock import store as stock
 from shualian.hospital.stock.model import Movement, MovementKind, Pick, Place
@@ -266,7 +267,7 @@ class Returns:
 
 
 class PaymentRefunds:
-    """The port ``Refunds`` over the hospital's payments: whole lines of one payment at a time."""
+    """The port ``Refunds`` over the hospital's payments: lines of one payment at a time."""
 
     def __init__(
         self, *, institution: InstitutionCode, database: Database, payments: Payments
@@ -283,36 +284,35 @@ class PaymentRefunds:
         quantities: Mapping[ChargeItemNo, Decimal],
         reason: str,  # noqa: ARG002 - kept with the return
     ) -> RefundDone:
-        """See :class:`Refunds`; a part of a line is refused, because the insurer takes lines whole.
+        """See :class:`Refunds`.
 
         Raises:
-            Refused: ``hospital.return_part_of_line``; as :meth:`Payments.refund_items`.
+            Refused: ``hospital.return_of_two_payments``; as :meth:`Payments.refund_items`.
         """
-        payment = self._database.read(
-            lambda connection: self._payment_of(connection, encounter_no, quantities)
+        lines = self._database.read(
+            lambda connection: orders.every_item_of(connection, self._institution, encounter_no)
         )
-        done = self._payments.refund_items(
-            command_id=command_id, payment=payment, items=quantities.keys()
-        )
-        back = done.back
-        if back is None:
-            raise Refused(DISPENSE_NOT_FOUND)
-        parts = (back.fund_fen, back.account_fen, back.wallet_fen, back.window_fen)
-        return RefundDone(total(parts), {})
-
-    def _payment_of(
-        self,
-        connection: Connection,
-        encounter_no: EncounterNo,
-        quantities: Mapping[ChargeItemNo, Decimal],
-    ) -> CommandId:
-        lines = orders.every_item_of(connection, self._institution, encounter_no)
         back = [line for line in lines if line.feedetl_sn in quantities]
-        if any(quantities[line.feedetl_sn] != line.cnt for line in back):
-            raise Refused(RETURN_PART_OF_LINE)
-        known = orders.batches_of(connection, self._institution, encounter_no)
-        numbers = {line.chrg_bchno for line in back}
-        holders = {batch.held_by for batch in known if batch.chrg_bchno in numbers}
-        if len(holders) != 1 or None in holders:
-            raise Refused(RETURN_PART_OF_LINE, payments=len(holders))
-        return CommandId(str(holders.pop()))
+        left = {line.feedetl_sn: line.cnt - quantities[line.feedetl_sn] for line in back}
+        done = self._payments.refund_items(
+            command_id=command_id,
+            payment=self._payment_of(encounter_no, back),
+            items=quantities.keys(),
+            keep={number: kept for number, kept in left.items() if kept},
+        )
+        if done.back is None:
+            raise Refused(DISPENSE_NOT_FOUND)
+        sources = done.back
+        parts = (sources.fund_fen, sources.account_fen, sources.wallet_fen, sources.window_fen)
+        return RefundDone(total(parts), done.instead)
+
+    def _payment_of(self, encounter_no: EncounterNo, lines: Sequence[ChargeItem]) -> CommandId:
+        batches = self._database.read(
+            lambda connection: orders.batches_of(connection, self._institution, encounter_no)
+        )
+        numbers = {line.chrg_bchno for line in lines}
+        holders = {batch.held_by for batch in batches if batch.chrg_bchno in numbers}
+        payment = holders.pop() if len(holders) == 1 else None
+        if payment is None:
+            raise Refused(RETURN_OF_TWO_PAYMENTS)
+        return payment

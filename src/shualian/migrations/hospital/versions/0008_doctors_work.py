@@ -179,6 +179,7 @@ def _create_payment_refund() -> None:
         sa.Column("encounter_no", sa.String(length=30), nullable=False),
         sa.Column("psn_no", sa.String(length=30), nullable=False),
         sa.Column("items", sa.Text(), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
