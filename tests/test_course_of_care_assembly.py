@@ -9,9 +9,8 @@ import pytest
 from shualian.assembly import (
     HospitalSide,
     InsurerSide,
-    LocalExpectations,
     LocalInsurerPlatform,
-    open_hospital_side,
+    hospital_beside,
     open_insurer_side,
 )
 from shualian.core.clock import CHINA, SettableClock, SystemClock, business_date
@@ -29,7 +28,7 @@ from shualian.core.identifiers import (
 from shualian.core.mode import Mode
 from shualian.core.money import ZERO
 from shualian.core.refusals import Refused
-from shualian.core.settings import Settings
+from shualian.core.settings import HospitalSettings, Settings
 from shualian.hospital.encounters.model import Encounter, EncounterState
 from shualian.hospital.model import (
     CardEvidence,
@@ -40,7 +39,6 @@ from shualian.hospital.model import (
     FaceEvidence,
     PersonQuery,
 )
-from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 from shualian.hospital.scheduling.model import ClinicSessionNo, Practitioner, Title
 from shualian.insurer.persons.model import Insurance
 from shualian.insurer.settlement import store as settlement_store
@@ -146,17 +144,13 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Halves]:
     key = SigningKey.generate(Algorithm.SM2_SM3)
     room = city.enrol_terminal(insurer, city.CONSULTING_ROOM, key).terminal_id
     platform = LocalInsurerPlatform(insurer, clock)
-    hospital = open_hospital_side(
-        settings,
-        institution=HOSPITAL,
-        institution_name=city.HOSPITAL.name,
-        prices=load_price_list(packaged_price_lists() / "990000-illustrative.csv"),
-        insurer=platform,
-        proofs=insurer.verification,
-        mode=Mode.SANDBOX,
-        clock=clock,
-        expectations=LocalExpectations(insurer.insured.expectations, HOSPITAL),
+    own = HospitalSettings(
+        code=HOSPITAL,
+        name=city.HOSPITAL.name,
+        terminal_origin=settings.terminal_origin,
+        staff_origin=settings.staff_origin,
     )
+    hospital = hospital_beside(insurer, settings, own, mode=Mode.SANDBOX, clock=clock)
     _set_up(hospital, clock, room)
     yield Halves(insurer, hospital, platform, room, clock)
     hospital.close()
@@ -280,5 +274,5 @@ def test_a_cancelled_registration_is_cancelled_with_the_insurer(halves: Halves) 
 
 
 def test_what_is_due_now_and_then_runs(halves: Halves) -> None:
-    for _, work in halves.hospital.course_of_care():
+    for _, work in halves.hospital.housekeeping():
         work()

@@ -861,8 +861,17 @@ ANSWER_INVALID = hospital_kind(
     "Take no money; tell the technicians and the insurer",
     Helper.TECHNICIAN,
 )
+TERMINAL_ELSEWHERE = hospital_kind(
+    "terminal_elsewhere",
+    "这台机器不是本院的",
+    "This terminal belongs to another institution",
+    "请用本院的机器，或到窗口办理",
+    "Use a terminal of this hospital, or go to a window",
+    Helper.TECHNICIAN,
+)
 
 REFUSALS = (
+    TERMINAL_ELSEWHERE,
     COMMAND_DIFFERS,
     OUTCOME_UNKNOWN,
     INSURER_UNREACHABLE,

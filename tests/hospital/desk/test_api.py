@@ -8,6 +8,7 @@ from hospital.world import CHEST_CT, CONSULTATION, DOCTOR, DOCTOR_STAFF, World, 
 from shualian.hospital.clinical.model import Diagnosis
 from shualian.hospital.desk.api import PREFIX, staff_routes
 from shualian.staff.model import Role
+from shualian.verification.model import Scene
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def door() -> Door:
 
 @pytest.fixture
 def client(world: World, door: Door) -> TestClient:
-    return door.client([staff_routes(world.desk, world.orders, door.who)])
+    return door.client([staff_routes(world.doctor_desk, world.orders, door.who)])
 
 
 def test_the_doctor_sees_the_patient_masked_and_the_visit_whole(
@@ -44,7 +45,7 @@ def test_the_doctor_sees_the_patient_masked_and_the_visit_whole(
     assert [order["standing"] for order in view["orders"]] == ["paid", "draft"]
     assert (view["paid_fen"], view["open_fen"]) == (25_00, 0)
     assert view["earlier"][0]["statement"]["diagnoses"][0]["code"] == "I10"
-    assert len(world.looks.looks) == 1
+    assert len(world.records.looks(evidence=world.scan(scene=Scene.RECORD_COPY))) == 1
 
 
 def test_nobody_but_a_doctor_sees_it(client: TestClient, door: Door, world: World) -> None:

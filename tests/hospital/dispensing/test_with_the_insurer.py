@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hospital.dispensing.pharmacy import box, caller
-from hospital.world import BLOOD_PRESSURE_TABLETS, PRICES, command, sample_number
-from shualian.assembly import LocalInsurerPlatform, open_hospital_side, open_insurer_side
+from hospital.world import BLOOD_PRESSURE_TABLETS, command, sample_number
+from shualian.assembly import open_insurer_side
 from shualian.assembly.hospital_side import HospitalSide
 from shualian.assembly.insurer_side import InsurerSide
 from shualian.core.clock import SystemClock, business_date
@@ -17,7 +17,7 @@ from shualian.core.identifiers import ChargeItemNo, EncounterNo, InstitutionCode
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
-from shualian.core.settings import Settings
+from shualian.core.settings import HospitalSettings, Settings
 from shualian.hospital.dispensing.model import DispenseRequest, Handover, Picked, RequestState
 from shualian.hospital.model import CardEvidence, DocumentEvidence, FaceEvidence
 from shualian.hospital.orders.model import OrderLine
@@ -51,15 +51,14 @@ class Street:
         self.insurer.funds.credit_personal_account(
             command_id=command(), psn_no=self.person.psn_no, region="990000", amount=Fen(900_00)
         )
-        self.hospital: HospitalSide = open_hospital_side(
-            settings,
-            institution=INSTITUTION,
-            institution_name=city.HOSPITAL.name,
-            prices=PRICES,
-            insurer=LocalInsurerPlatform(self.insurer, CLOCK),
-            proofs=self.insurer.verification,
-            mode=Mode.SANDBOX,
-            clock=CLOCK,
+        own = HospitalSettings(
+            code=INSTITUTION,
+            name=city.HOSPITAL.name,
+            terminal_origin=settings.terminal_origin,
+            staff_origin=settings.staff_origin,
+        )
+        self.hospital: HospitalSide = hospital_beside(
+            self.insurer, settings, own, mode=Mode.SANDBOX, clock=CLOCK
         )
         self.reviewer: Caller = caller("PH01")
         self.releaser: Caller = caller("PH02")

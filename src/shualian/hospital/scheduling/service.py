@@ -67,6 +67,7 @@ from shualian.hospital.scheduling.model import (
     ClinicSession,
     ClinicSessionNo,
     Department,
+    Doctor,
     Done,
     EarlierVisit,
     Fee,
@@ -212,6 +213,21 @@ class Schedule:
         if found is None:
             raise Refused(DOCTOR_NOT_FOUND)
         return found
+
+    def doctor_of(self, caller: Caller) -> Doctor:
+        """The doctor whose account this is; what is signed stands under that name.
+
+        Raises:
+            Refused: ``hospital.doctor_not_found``.
+        """
+        found = self._database.read(
+            lambda connection: store.practitioner_of_staff(
+                connection, self._institution, caller.staff_id
+            )
+        )
+        if found is None:
+            raise Refused(DOCTOR_NOT_FOUND)
+        return found.doctor
 
     def offers(
         self,
