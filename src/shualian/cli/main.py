@@ -17,10 +17,12 @@ from shualian.cli import privacy as privacy_commands
 from shualian.cli import sandbox as sandbox_commands
 from shualian.cli import sandbox_ewallet as ewallet_commands
 from shualian.cli import settle as settle_commands
+from shualian.cli import stats as stats_commands
 from shualian.cli import terminal as terminal_commands
 from shualian.cli import verification as verification_commands
 from shualian.cli.attacks import simulate_attacks
 from shualian.cli.calibrate import calibrate
+from shualian.cli.contract import contract
 from shualian.cli.demo import demo
 from shualian.cli.evaluate import evaluate
 from shualian.cli.face import bench, inspect, verify, weights
@@ -99,6 +101,8 @@ sandbox.command("ewallet")(ewallet_commands.ewallet)
 app.add_typer(sandbox, name="sandbox")
 app.command()(serve)
 app.command()(bootstrap)
+app.command()(stats_commands.stats)
+app.command()(contract)
 
 
 @app.command()

@@ -4,8 +4,10 @@
 ``refused`` by asking again under the same identifier; ``prepared -> withdrawn`` when another bill
 takes its place. ``prepared -> reserved`` keeps the bill under a slip number until one scan or the
 slip finishes it, or closing time ends it as ``lapsed``. ``settled -> cancelling -> cancelled``
-takes a settlement back. An outcome that is waited for no more (:func:`is_overdue`, closing time,
-the person left) is ended instead: ``sent | unknown -> giving_up -> given_up`` reverses it (2601).
+takes a settlement back. ``settled -> refunding -> settled | cancelled`` gives some of its lines
+back: the insurer settles the rest instead, or nothing when nothing is kept. An outcome that is
+waited for no more (:func:`is_overdue`, closing time, the person left) is ended instead:
+``sent | unknown -> giving_up -> given_up`` reverses it (2601).
 
 Where a part is paid from an e-payment account, ``holding`` stands before ``sent``, and the money
 follows the state (:func:`next_step`): held before the insurer is asked, captured once it has
@@ -14,12 +16,16 @@ to do. Every state is stored before the step that leads on from it.
 """
 
 import secrets
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NewType
 
 from shualian.core.identifiers import (
+    ChargeItemNo,
     CommandId,
     EncounterNo,
     InstitutionCode,
@@ -39,6 +45,7 @@ from shualian.hospital.model import (
     Channel,
     Evidence,
     FaceEvidence,
+    RefundAnswer,
     SettlementAnswer,
     check_adds_up,
     check_scene,
@@ -90,6 +97,8 @@ class PaymentState(StrEnum):
     CANCELLING = "cancelling"
     """The insurer was asked to take the settlement back, or is about to be."""
     CANCELLED = "cancelled"
+    REFUNDING = "refunding"
+    """The insurer was asked to give lines of it back, or is about to be."""
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
     LAPSED = "lapsed"
@@ -106,6 +115,7 @@ UNDER_WAY = UNDECIDED | {
     PaymentState.HOLDING,
     PaymentState.CANCELLING,
     PaymentState.GIVING_UP,
+    PaymentState.REFUNDING,
 }
 """In which something was asked, or is about to be, and is not answered."""
 NOT_SENT = frozenset((PaymentState.PREPARED, PaymentState.RESERVED))
@@ -134,6 +144,8 @@ class Step(StrEnum):
     CANCEL = "cancel"
     REFUND = "refund"
     REVERSE = "reverse"
+    GIVE_BACK = "give_back"
+    """The insurer gives lines back and settles the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +157,19 @@ class WalletPart:
         capture_id: Command of the capture.
         void_id: Command of the void.
         refund_id: Command of the refund.
+        back_fen: What of the captured money is to be given back because lines were.
     """
 
     held: WalletPayment
     capture_id: CommandId
     void_id: CommandId
     refund_id: CommandId
+    back_fen: Fen = ZERO
+
+    @property
+    def owed_fen(self) -> Fen:
+        """What is still to be given back of a settlement that stands."""
+        return Fen(max(0, self.back_fen - self.held.refunded_fen))
 
     @property
     def taken_fen(self) -> Fen:
@@ -187,6 +206,8 @@ class Payment:
         cancel_id: Command that takes the settlement back (2208).
         cancelled_at: When it was taken back, UTC.
         cancellation: The insurer's number of that; also of what a reversal undid.
+        rest: What the insurer settled instead when lines were given back, the last time.
+        refund_id: The refund that is under way.
     """
 
     command_id: CommandId
@@ -213,6 +234,8 @@ class Payment:
     cancel_id: CommandId | None = None
     cancelled_at: datetime | None = None
     cancellation: SettlementId | None = None
+    rest: SettlementAnswer | None = None
+    refund_id: CommandId | None = None
 
     @property
     def amount_max_fen(self) -> Fen:
@@ -228,7 +251,8 @@ class Payment:
     @property
     def done(self) -> bool:
         """Whether it is settled, and the account's part is taken or open in cash."""
-        return self.state is PaymentState.SETTLED and not self._wallet_open
+        owed = self.wallet is not None and self.wallet.owed_fen > 0
+        return self.state is PaymentState.SETTLED and not self._wallet_open and not owed
 
     @property
     def undone(self) -> bool:
@@ -245,9 +269,9 @@ class Payment:
                 is not known what the account gives.
         """
         due = self.answer.amounts.psn_cash_pay
-        if self._wallet_open:
+        if not self.done:
             raise Refused(PAYMENT_IN_PROGRESS)
-        return due if self.wallet is None else Fen(due - self.wallet.held.captured_fen)
+        return due if self.wallet is None else Fen(due - self.wallet.taken_fen)
 
     @property
     def capture_fen(self) -> Fen:
@@ -271,9 +295,93 @@ class Payment:
         Raises:
             Refused: ``hospital.payment_not_settled``.
         """
-        if self.state is not PaymentState.SETTLED or self.settled is None:
+        if self.state is not PaymentState.SETTLED or self.standing is None:
             raise Refused(PAYMENT_NOT_SETTLED, found=self.state.value)
-        return self.settled
+        return self.standing
+
+    @property
+    def standing(self) -> SettlementAnswer | None:
+        """The last settlement that the insurer made of it, if any."""
+        return self.rest or self.settled
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRefund:
+    """Lines of one payment that are given back.
+
+    Attributes:
+        command_id: Of the caller; the same on every message about it.
+        institution: Whose.
+        payment: Command of the payment.
+        encounter_no: Of which visit.
+        psn_no: Whose benefits.
+        items: Which lines.
+        kept: What stays of some of them.
+        asked_at: UTC.
+        state: Where it stands.
+        decided_at: When the insurer did or refused it, UTC.
+        cancellation: The insurer's number of the cancellation.
+        back: Where the money goes back to; none before the insurer has done it.
+    """
+
+    command_id: CommandId
+    institution: InstitutionCode
+    payment: CommandId
+    encounter_no: EncounterNo
+    psn_no: PersonNo
+    items: frozenset[ChargeItemNo]
+    asked_at: datetime
+    state: "RefundState"
+    decided_at: datetime | None = None
+    cancellation: SettlementId | None = None
+    back: "RefundSources | None" = None
+    kept: tuple["Kept", ...] = ()
+
+    @property
+    def instead(self) -> Mapping[ChargeItemNo, ChargeItemNo]:
+        """By which line the kept quantity of a line stands from now on."""
+        return MappingProxyType({each.of: each.number for each in self.kept})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stays of a line of which a part is given back.
+
+    Attributes:
+        of: Which line.
+        number: ``feedetl_sn`` of the line that takes its place.
+        cnt: Its quantity.
+    """
+
+    of: ChargeItemNo
+    number: ChargeItemNo
+    cnt: Decimal
+
+
+class RefundState(StrEnum):
+    """Where a refund of lines stands with the insurer."""
+
+    SENT = "sent"
+    """Stored; the insurer was asked or is about to be."""
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSources:
+    """What a refund gives back, by where it came from; nothing is ever asked for again.
+
+    Attributes:
+        fund_fen: To the funds.
+        account_fen: To the personal account, at once by the insurer.
+        wallet_fen: To the e-payment account, by the saga's next step.
+        window_fen: At the window; only what was paid there before.
+    """
+
+    fund_fen: Fen
+    account_fen: Fen
+    wallet_fen: Fen
+    window_fen: Fen
 
 
 class MoneyChange(StrEnum):
@@ -284,6 +392,8 @@ class MoneyChange(StrEnum):
     REFUSED = "refused"
     LAPSED = "lapsed"
     CANCELLED = "cancelled"
+    REDUCED = "reduced"
+    """Lines were given back and the rest is settled instead."""
     GIVEN_UP = "given_up"
     WALLET_HELD = "wallet_held"
     WALLET_CAPTURED = "wallet_captured"
@@ -441,8 +551,16 @@ WALLET_SHARE_INVALID = hospital_kind(
     "请重新确认付款金额",
     "Confirm the amount again",
 )
+REFUND_ITEMS_INVALID = hospital_kind(
+    "refund_items_invalid",
+    "要退的项目不在这笔结算里，或者已经退过",
+    "What is to be given back is not on this payment, or was given back already",
+    "请核对要退的项目",
+    "Check what is to be given back",
+)
 
 REFUSALS = (
+    REFUND_ITEMS_INVALID,
     PAYMENT_CANCELLED,
     PAYMENT_LAPSED,
     PAYMENT_GIVEN_UP,
@@ -614,6 +732,8 @@ def next_step(payment: Payment, *, now: datetime) -> Step | None:
         return Step.SETTLE
     if payment.state is PaymentState.CANCELLING:
         return Step.CANCEL
+    if payment.state is PaymentState.REFUNDING:
+        return Step.GIVE_BACK
     return None if payment.wallet is None else _wallet_step(payment, payment.wallet.held, now)
 
 
@@ -633,11 +753,24 @@ def _wallet_step(payment: Payment, held: WalletPayment, now: datetime) -> Step |
         asks = held.state is WalletState.REQUESTED and _may_be_sent(payment, now)
         return Step.HOLD if asks else Step.VOID
     if held.state not in OPEN_AT_WALLET:
-        kept = held.state is WalletState.CAPTURED and payment.state in NOT_SETTLED
-        return Step.REFUND if kept else None
+        is_kept = held.state is WalletState.CAPTURED and payment.state in NOT_SETTLED
+        return Step.REFUND if is_kept or _owes(payment) else None
     # What was not known to be held was given up before: the insurer's answer came after a refusal.
     takes = payment.state is PaymentState.SETTLED and held.state is WalletState.HELD
     return Step.CAPTURE if takes and payment.capture_fen > 0 else Step.VOID
+
+
+def _owes(payment: Payment) -> bool:
+    """Whether lines were given back and their money in the account was not yet."""
+    stands = payment.state is PaymentState.SETTLED
+    return stands and payment.wallet is not None and payment.wallet.owed_fen > 0
+
+
+def refund_amount(payment: Payment) -> Fen:
+    """What the wallet is to give back now: what is owed, or all when nothing is settled."""
+    if payment.wallet is None:
+        return ZERO
+    return payment.wallet.owed_fen if _owes(payment) else payment.wallet.taken_fen
 
 
 def unknown(payment: Payment, *, now: datetime) -> Payment:
@@ -727,6 +860,118 @@ def withdrawn(payment: Payment, *, now: datetime) -> Payment:
     return replace(payment, state=PaymentState.WITHDRAWN, decided_at=now)
 
 
+def refunding(payment: Payment, refund_id: CommandId) -> Payment:
+    """The payment once lines of it are to be given back; only when nothing else is left to do.
+
+    Raises:
+        Refused: ``hospital.payment_step``, ``hospital.payment_in_progress``.
+    """
+    _check_state(payment, PaymentState.SETTLED)
+    if not payment.done:
+        raise Refused(PAYMENT_IN_PROGRESS)
+    return replace(payment, state=PaymentState.REFUNDING, refund_id=refund_id)
+
+
+def refund_sources(
+    payment: Payment, rest: SettlementAnswer | None, *, at_window: Fen
+) -> RefundSources:
+    """Where the money of a refund goes back to.
+
+    Of the cash share the e-payment account gets back first, as far as it gave; the window gives
+    back the other part, as far as money that was taken there is left. What was waived is none.
+
+    Args:
+        payment: As it stands.
+        rest: What the insurer settled instead.
+        at_window: What was taken at the window and did not go back yet.
+
+    Raises:
+        Refused: ``hospital.answer_invalid`` when the rest costs anybody more than before.
+    """
+    before = Amounts(ZERO) if payment.standing is None else payment.standing.amounts
+    after = Amounts(ZERO) if rest is None else rest.amounts
+    fund = Fen(before.fund_pay_sumamt - after.fund_pay_sumamt)
+    account = Fen(before.acct_pay - after.acct_pay)
+    back = Fen(before.psn_cash_pay - after.psn_cash_pay)
+    if min(account, back) < 0:
+        raise Refused(ANSWER_INVALID, broken="a refund that costs the person more")
+    wallet = ZERO if payment.wallet is None else Fen(min(back, payment.wallet.taken_fen))
+    return RefundSources(fund, account, wallet, Fen(min(back - wallet, at_window)))
+
+
+def given_back(
+    payment: Payment, answer: RefundAnswer, back: RefundSources, wallet_id: CommandId, now: datetime
+) -> Payment:
+    """The payment once the insurer has given lines back.
+
+    Args:
+        payment: As it was asked.
+        answer: Of the insurer.
+        back: Where the money goes.
+        wallet_id: Command under which the account gets its part.
+        now: UTC.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, PaymentState.REFUNDING)
+    part = payment.wallet
+    if part is not None:
+        owed = Fen(part.held.refunded_fen + back.wallet_fen)
+        part = replace(part, back_fen=owed, refund_id=wallet_id)
+    after = replace(payment, wallet=part, refund_id=None)
+    if answer.rest is not None:
+        return replace(after, state=PaymentState.SETTLED, rest=answer.rest)
+    return replace(
+        after,
+        state=PaymentState.CANCELLED,
+        cancellation=answer.cancellation,
+        cancelled_at=now,
+    )
+
+
+def not_given_back(payment: Payment) -> Payment:
+    """The payment once the insurer has refused to give lines back: it stands as it was.
+
+    Raises:
+        Refused: ``hospital.payment_step``.
+    """
+    _check_state(payment, PaymentState.REFUNDING)
+    return replace(payment, state=PaymentState.SETTLED, refund_id=None)
+
+
+def check_same_refund(
+    found: ItemRefund,
+    *,
+    payment: CommandId,
+    items: Collection[ChargeItemNo],
+    keep: Mapping[ChargeItemNo, Decimal],
+) -> None:
+    """Check that a repeated command gives back what it gave back the first time.
+
+    Raises:
+        Refused: ``hospital.command_differs``.
+    """
+    kept = {each.of: each.cnt for each in found.kept}
+    if (found.payment, found.items, kept) != (payment, frozenset(items), dict(keep)):
+        raise Refused(COMMAND_DIFFERS)
+
+
+def check_refundable(
+    items: Collection[ChargeItemNo],
+    *,
+    keep: Collection[ChargeItemNo],
+    on_bill: Collection[ChargeItemNo],
+) -> None:
+    """Check that lines stand on the bill from which they, or parts of them, are given back.
+
+    Raises:
+        Refused: ``hospital.refund_items_invalid``.
+    """
+    if not items or not set(keep) <= set(items) <= set(on_bill):
+        raise Refused(REFUND_ITEMS_INVALID, lines=len(items))
+
+
 def cancelling(payment: Payment, cancel_id: CommandId) -> Payment:
     """The payment once its settlement is to be taken back.
 
@@ -734,6 +979,8 @@ def cancelling(payment: Payment, cancel_id: CommandId) -> Payment:
         Refused: ``hospital.payment_step``.
     """
     _check_state(payment, PaymentState.SETTLED)
+    if payment.wallet is not None and payment.wallet.owed_fen:
+        raise Refused(PAYMENT_IN_PROGRESS)
     return replace(payment, state=PaymentState.CANCELLING, cancel_id=cancel_id)
 
 
@@ -784,6 +1031,8 @@ def decisions(before: Payment, after: Payment) -> tuple[MoneyDecided, ...]:
     """What a change of a payment decides about money, for the audit; most changes decide once."""
     found: list[MoneyDecided] = []
     change = _STATE_CHANGES.get(after.state)
+    if before.state is PaymentState.REFUNDING and after.state is PaymentState.SETTLED:
+        change = None if after.rest == before.rest else MoneyChange.REDUCED
     came_back = before.state in _CAME_BACK and change in {
         MoneyChange.CONFIRMED,
         MoneyChange.SETTLED,
@@ -813,7 +1062,7 @@ def _moved(before: WalletPayment, after: WalletPayment) -> list[tuple[MoneyChang
 
 
 def _decided(payment: Payment, change: MoneyChange, wallet_fen: Fen) -> MoneyDecided:
-    answer = payment.settled or payment.confirmed
+    answer = payment.standing or payment.confirmed
     amounts = answer.amounts
     return MoneyDecided(
         change=change,

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,14 +16,16 @@ from typing import Any, TypeVar
 import httpx
 from sqlalchemy import Connection, MetaData
 
-from shualian.assembly import HospitalSide, LocalInsurerPlatform
-from shualian.assembly.hospital_side import assemble_hospital
+from shualian.assembly import HospitalSide, InsurerPorts, LocalInsurerPlatform
 from shualian.core.clock import Clock
 from shualian.core.database import Database
-from shualian.core.identifiers import InstitutionCode
+from shualian.core.identifiers import InstitutionCode, PersonNo, TerminalId
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
-from shualian.core.settings import Settings
+from shualian.core.refusals import Refused
+from shualian.core.settings import HospitalSettings, Settings
+from shualian.hospital.cashier.closing.model import InsurerDay
+from shualian.hospital.model import INSURER_UNREACHABLE
 from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 from shualian.hospital.ports import FaceProofs, InsurerPlatform
@@ -37,7 +40,10 @@ from shualian.insurer.benefits.store import (
 from shualian.insurer.funds.service import Funds
 from shualian.insurer.institutions.service import Institutions
 from shualian.insurer.persons.service import Persons
+from shualian.insurer.settlement.evidence.service import Cards
 from shualian.insurer.settlement.service import Settlements
+from shualian.insurer.traces.service import Traces
+from shualian.insurer.vouchers.service import VoucherPins, Vouchers
 from shualian.trust.audit.checkpoints import CheckpointFolder
 from shualian.trust.audit.service import AuditChain
 from shualian.trust.keys import DevelopmentKeys
@@ -50,6 +56,8 @@ HOSPITAL = InstitutionCode("H99000000001")
 NAME = "示例市第一医院"
 REGION = "990000"
 INSURER_CHAIN = "insurer"
+_NOBODY = "http://localhost:9"
+"""As origin of the listeners that the simulation does without."""
 
 T = TypeVar("T")
 
@@ -113,6 +121,8 @@ def die() -> None:
 @dataclass(frozen=True, slots=True)
 class _Insured:
     persons: Persons
+    vouchers: Vouchers
+    pins: VoucherPins
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,8 @@ class Insurer:
     settlements: Settlements
     verification: Proofs
     insured: _Insured
+    cards: Cards
+    traces: Traces
     funds: Funds
     institutions: Institutions
     audit: AuditChain
@@ -134,19 +146,26 @@ def insurer_over(database: Database, folder: Path, clock: Clock) -> Insurer:
     sealer = Sealer(keys)
     persons = Persons(database=database, sealer=sealer, mode=Mode.SANDBOX, clock=clock)
     proofs = _proofs(database, clock)
+    settlements = Settlements(
+        database=database,
+        clock=clock,
+        policies=_policies(),
+        catalogues=_catalogues(),
+        proofs=proofs,
+        sealer=sealer,
+        people=persons,
+    )
     return Insurer(
         database=database,
-        settlements=Settlements(
-            database=database,
-            clock=clock,
-            policies=_policies(),
-            catalogues=_catalogues(),
-            proofs=proofs,
-            sealer=sealer,
-            people=persons,
-        ),
+        settlements=settlements,
         verification=proofs,
-        insured=_Insured(persons),
+        insured=_Insured(
+            persons,
+            Vouchers(database=database, clock=clock, sealer=sealer),
+            VoucherPins(database=database, clock=clock, sealer=sealer, people=persons),
+        ),
+        cards=Cards(database=database, clock=clock, hasher=sealer),
+        traces=Traces(database=database, clock=clock, visits=settlements.visits),
         funds=Funds(database=database, clock=clock),
         institutions=Institutions(database=database),
         audit=AuditChain(
@@ -190,20 +209,60 @@ def hospital_over(
         data_dir=folder,
         ewallet_url=origin,
         ewallet_public_key=key,
-        wallet_news_origin=news_origin,
         audit_checkpoints_dir=checkpoints_in(folder),
     )
-    return assemble_hospital(
+    return HospitalSide(
         settings,
-        institution=HOSPITAL,
-        institution_name=NAME,
+        hospital=HospitalSettings(
+            code=HOSPITAL,
+            name=NAME,
+            terminal_origin=_NOBODY,
+            staff_origin=_NOBODY,
+            wallet_news_origin=news_origin,
+        ),
         prices=_prices(),
-        insurer=insurer,
-        proofs=proofs,
+        insurer=InsurerPorts(
+            platform=insurer,
+            proofs=proofs,
+            books=_NOT_HERE,
+            sign_ins=_NOT_HERE,
+            expectations=_NOT_HERE,
+        ),
         mode=Mode.SANDBOX,
         clock=clock,
         database=database,
     )
+
+
+class _NotHere:
+    """What the simulation does without: whoever asks is refused."""
+
+    def of_day(self, day: date) -> InsurerDay:
+        """See :class:`InsurerBooks`."""
+        raise Refused(INSURER_UNREACHABLE, day=day.isoformat())
+
+    def valid(self, dr_code: str, *, institution: InstitutionCode, at: datetime) -> bool:
+        """See :class:`DoctorSignIns`."""
+        raise Refused(INSURER_UNREACHABLE, doctor=dr_code, at=at.isoformat(), where=institution)
+
+    def expect(self, psn_no: PersonNo, day: date) -> None:
+        """See :class:`Expectations`."""
+        raise Refused(INSURER_UNREACHABLE, person=psn_no, day=day.isoformat())
+
+    def forget(self, psn_no: PersonNo, day: date) -> None:
+        """See :class:`Expectations`."""
+        raise Refused(INSURER_UNREACHABLE, person=psn_no, day=day.isoformat())
+
+    def call(self, terminal_id: TerminalId, psn_no: PersonNo) -> None:
+        """See :class:`Expectations`."""
+        raise Refused(INSURER_UNREACHABLE, person=psn_no, terminal=terminal_id)
+
+    def end_call(self, terminal_id: TerminalId) -> None:
+        """See :class:`Expectations`."""
+        raise Refused(INSURER_UNREACHABLE, terminal=terminal_id)
+
+
+_NOT_HERE = _NotHere()
 
 
 def read_once() -> None:

@@ -299,7 +299,7 @@ def _prepare(whole: Stage) -> None:
         whole.people = [
             _person(insurer, hospital, clock, serial) for serial in range(1, PEOPLE + 1)
         ]
-    keys = DevelopmentKeys(place.folder / "hospital-keys")
+    keys = DevelopmentKeys(place.folder / "hospitals" / HOSPITAL / "hospital-keys")
     origins = whole.origins
     with open_wallet(place.folder / "wallet", clock=clock, origin=origins["wallet"]) as wallet:
         whole.wallet_key = public_key_text(wallet.public_key)

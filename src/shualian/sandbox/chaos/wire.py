@@ -18,19 +18,30 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shualian.core.database import forbid_in_transaction
-from shualian.core.identifiers import AuthNo, InstitutionCode, SettlementId
+from shualian.core.identifiers import AuthNo, InstitutionCode, PersonNo, SettlementId
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
+    Admission,
+    ChargeRecall,
     ChargeUpload,
+    EstimateRequest,
     FeeSplit,
+    IdentityQuery,
     InsuredPerson,
     OpenedVisit,
     PersonQuery,
+    RefundAnswer,
+    RefundRequest,
     SettlementAnswer,
     SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
     SettlementReversal,
+    StayMessage,
+    TraceEnding,
+    TraceTelling,
+    VisitCancellation,
+    VisitInformation,
     VisitOpening,
     refusal_from_text,
     refusal_to_text,
@@ -68,6 +79,18 @@ _FORMS: Mapping[str, _Form] = MappingProxyType(
         "trial": _Form(TypeAdapter(SettlementRequest), TypeAdapter(SettlementAnswer)),
         "settle": _Form(TypeAdapter(SettlementCommand), TypeAdapter(SettlementAnswer)),
         "cancel": _Form(TypeAdapter(SettlementCancellation), TypeAdapter(SettlementId)),
+        "traces": _Form(TypeAdapter(TraceTelling), TypeAdapter(tuple[FeeSplit, ...])),
+        "end_traces": _Form(TypeAdapter(TraceEnding), TypeAdapter(None)),
+        "information": _Form(TypeAdapter(VisitInformation), TypeAdapter(None)),
+        "withdraw": _Form(TypeAdapter(ChargeRecall), TypeAdapter(None)),
+        "estimate": _Form(TypeAdapter(EstimateRequest), TypeAdapter(SettlementAnswer)),
+        "refund": _Form(TypeAdapter(RefundRequest), TypeAdapter(RefundAnswer)),
+        "admit": _Form(TypeAdapter(Admission), TypeAdapter(OpenedVisit)),
+        "discharge": _Form(TypeAdapter(StayMessage), TypeAdapter(None)),
+        "cancel_discharge": _Form(TypeAdapter(StayMessage), TypeAdapter(None)),
+        "cancel_admission": _Form(TypeAdapter(StayMessage), TypeAdapter(None)),
+        "identify": _Form(TypeAdapter(IdentityQuery), TypeAdapter(PersonNo)),
+        "cancel_visit": _Form(TypeAdapter(VisitCancellation), TypeAdapter(None)),
         "reverse": _Form(TypeAdapter(SettlementReversal), TypeAdapter(SettlementId | None)),
         "proof": _Form(TypeAdapter(ProofQuestion), TypeAdapter(FaceProof)),
     }
@@ -115,6 +138,58 @@ class WireInsurer:
         answer: str | None = self._ask("reverse", reversal, (str, type(None)))
         return None if answer is None else SettlementId(answer)
 
+    def cancel_visit(self, cancellation: VisitCancellation) -> None:
+        """See :meth:`InsurerPlatform.cancel_visit`."""
+        self._ask("cancel_visit", cancellation, type(None))
+
+    def tell_visit_information(self, information: VisitInformation) -> None:
+        """See :meth:`InsurerPlatform.tell_visit_information`."""
+        self._ask("information", information, type(None))
+
+    def withdraw_charge_items(self, recall: ChargeRecall) -> None:
+        """See :meth:`InsurerPlatform.withdraw_charge_items`."""
+        self._ask("withdraw", recall, type(None))
+
+    def estimate(self, request: EstimateRequest) -> SettlementAnswer:
+        """See :meth:`InsurerPlatform.estimate`."""
+        found: SettlementAnswer = self._ask("estimate", request, SettlementAnswer)
+        return found
+
+    def refund_settlement(self, request: RefundRequest) -> RefundAnswer:
+        """See :meth:`InsurerPlatform.refund_settlement`."""
+        found: RefundAnswer = self._ask("refund", request, RefundAnswer)
+        return found
+
+    def admit(self, admission: Admission) -> OpenedVisit:
+        """See :meth:`InsurerPlatform.admit`."""
+        found: OpenedVisit = self._ask("admit", admission, OpenedVisit)
+        return found
+
+    def discharge(self, message: StayMessage) -> None:
+        """See :meth:`InsurerPlatform.discharge`."""
+        self._ask("discharge", message, type(None))
+
+    def cancel_discharge(self, message: StayMessage) -> None:
+        """See :meth:`InsurerPlatform.cancel_discharge`."""
+        self._ask("cancel_discharge", message, type(None))
+
+    def cancel_admission(self, message: StayMessage) -> None:
+        """See :meth:`InsurerPlatform.cancel_admission`."""
+        self._ask("cancel_admission", message, type(None))
+
+    def tell_traces(self, telling: TraceTelling) -> tuple[FeeSplit, ...]:
+        """See :meth:`InsurerPlatform.tell_traces`."""
+        found: tuple[FeeSplit, ...] = self._ask("traces", telling, tuple)
+        return found
+
+    def end_traces(self, ending: TraceEnding) -> None:
+        """See :meth:`InsurerPlatform.end_traces`."""
+        self._ask("end_traces", ending, type(None))
+
+    def identify(self, query: IdentityQuery) -> PersonNo:
+        """See :meth:`InsurerPlatform.identify`."""
+        return PersonNo(self._ask("identify", query, str))
+
     def check(self, auth_no: AuthNo, *, expected_institution: InstitutionCode) -> FaceProof:
         """See :meth:`FaceProofs.check`."""
         asked = ProofQuestion(auth_no, expected_institution)
@@ -144,6 +219,18 @@ def insurer_routes(platform: InsurerPlatform, proofs: FaceProofs) -> list[Route]
         "settle": platform.settle,
         "cancel": platform.cancel_settlement,
         "reverse": platform.reverse_settlement,
+        "cancel_visit": platform.cancel_visit,
+        "information": platform.tell_visit_information,
+        "withdraw": platform.withdraw_charge_items,
+        "estimate": platform.estimate,
+        "refund": platform.refund_settlement,
+        "admit": platform.admit,
+        "discharge": platform.discharge,
+        "cancel_discharge": platform.cancel_discharge,
+        "cancel_admission": platform.cancel_admission,
+        "traces": platform.tell_traces,
+        "end_traces": platform.end_traces,
+        "identify": platform.identify,
         "proof": lambda asked: proofs.check(asked.auth_no, expected_institution=asked.institution),
     }
 
