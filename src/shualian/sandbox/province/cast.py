@@ -46,6 +46,8 @@ PHYSICIAN = Player(
     SamplePerson("钱示范", "19790702", "024", "1101", "310.50", "astronaut_1"), "astronaut_1"
 )
 """The doctor who sees the visitor; the same picture is enrolled and seen."""
+PHYSICIAN_CODE = "D990000100001"
+"""Under which the doctor is listed: the first one of the first hospital."""
 PLAYERS = (VISITOR, INPATIENT, ELSEWHERE, PHYSICIAN)
 STRANGER = STRANGER_SEEN
 """Somebody whom nobody knows."""
