@@ -410,7 +410,8 @@ def staff_routes(
 
     routes = APIRouter(prefix=PREFIX, tags=["cashier"])
     routes.include_router(_items_routes(services, clerk, clock))
-    routes.include_router(_payment_routes(services, payments, clerk, clock, label))
+    routes.include_router(_payment_routes(services, payments, clerk, clock))
+    routes.include_router(_taking_routes(services, clerk, label))
     routes.include_router(_refund_routes(services, clerk))
     routes.include_router(_shift_routes(services, clerk))
     routes.include_router(_override_routes(services, caller))
@@ -455,7 +456,6 @@ def _payment_routes(
     payments: Payments,
     clerk: CallerOf,
     clock: Clock,
-    label: Label | None,
 ) -> APIRouter:
     routes = APIRouter(prefix="/payments", dependencies=[Depends(clerk)])
 
@@ -488,6 +488,25 @@ def _payment_routes(
             )
         )
 
+    @routes.post("/{payment}/cancellation")
+    def cancel(
+        payment: _NumberPath, body: CancelBody, who: Annotated[Caller, Depends(clerk)]
+    ) -> CancelAnswer:
+        """Take the settlement back; what was taken at the window is then due back."""
+        return _cancelled(
+            services.refunds.cancel(
+                payment=CommandId(payment),
+                by=who.staff_id,
+                override_id=_override_id(body.override_id),
+            )
+        )
+
+    return routes
+
+
+def _taking_routes(services: CashierServices, clerk: CallerOf, label: Label | None) -> APIRouter:
+    routes = APIRouter(prefix="/payments", dependencies=[Depends(clerk)])
+
     @routes.post("/{payment}/taking")
     def take(
         payment: _NumberPath, body: TakeBody, who: Annotated[Caller, Depends(clerk)]
@@ -500,19 +519,6 @@ def _payment_routes(
                 payment=CommandId(payment),
                 offers=offers,
                 taken_by=who.staff_id,
-            )
-        )
-
-    @routes.post("/{payment}/cancellation")
-    def cancel(
-        payment: _NumberPath, body: CancelBody, who: Annotated[Caller, Depends(clerk)]
-    ) -> CancelAnswer:
-        """Take the settlement back; what was taken at the window is then due back."""
-        return _cancelled(
-            services.refunds.cancel(
-                payment=CommandId(payment),
-                by=who.staff_id,
-                override_id=_override_id(body.override_id),
             )
         )
 
