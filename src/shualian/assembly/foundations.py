@@ -42,6 +42,9 @@ REGISTRY_QUESTIONS = PrometheusCounter(
     "shualian_registry_questions_unanswered",
     "Questions to the police registry without a verdict, by cause",
 )
+WALLET_CALLS = PrometheusCounter(
+    "shualian_wallet_calls_unanswered", "Calls to the e-wallet without an outcome, by cause"
+)
 SCAN_FAILURES = PrometheusCounter(
     "shualian_scan_failures", "What people were told when a scan failed, by cause"
 )
@@ -77,10 +80,10 @@ def terminal_networks(settings: Settings) -> tuple[Network, ...]:
         raise Refused(SETTINGS_INVALID, setting="terminal_networks") from None
 
 
-def staff_of(settings: Settings, database: Database, sealer: Sealer, clock: Clock) -> StaffServices:
-    """Accounts and sign-in of one side."""
+def staff_of(origin: str, database: Database, sealer: Sealer, clock: Clock) -> StaffServices:
+    """Accounts and sign-in of one side, whose staff open their pages at ``origin``."""
     return staff_services(
-        database=database, clock=clock, sealer=sealer, party=relying_party(settings.staff_origin)
+        database=database, clock=clock, sealer=sealer, party=relying_party(origin)
     )
 
 

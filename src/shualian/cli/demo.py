@@ -46,7 +46,7 @@ def demo(
             update={
                 "data_dir": folder,
                 "insurer_database_url": None,
-                "hospital_database_url": None,
+                "hospitals": (),
                 "audit_checkpoints_dir": None,
             }
         )

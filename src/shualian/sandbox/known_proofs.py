@@ -58,7 +58,7 @@ class KnownProof:
         active: Whether active liveness was passed.
         registry: The police registry's answer.
         uses: How often it is good.
-        intent_id: What was confirmed; a new one by default.
+        intent_id: What the person confirmed; a new one by default.
     """
 
     institution: InstitutionCode

@@ -4,7 +4,8 @@ Prices, quantities and shares are stored as decimal text, because no engine of o
 decimal of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -22,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    delete,
     insert,
     select,
     update,
@@ -32,6 +34,7 @@ from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo, Inst
 from shualian.core.money import Fen
 from shualian.hospital.model import FeeSplit
 from shualian.hospital.orders.model import (
+    UNSETTLED,
     Batch,
     BatchState,
     ChargeItem,
@@ -75,6 +78,7 @@ items = Table(
     Column("bilg_dept_name", String(100), nullable=False),
     Column("bilg_dr_codg", _IDENTIFIER, nullable=False),
     Column("bilg_dr_name", String(50), nullable=False),
+    Column("withdrawn_at", UtcTime),
     UniqueConstraint("institution", "command_id", "line_no", name="uq_charge_item_line"),
 )
 
@@ -141,7 +145,7 @@ def hold_batch(
         connection,
         (batches.c.institution == institution)
         & (batches.c.chrg_bchno == chrg_bchno)
-        & (batches.c.state != BatchState.SETTLED.value),
+        & batches.c.state.in_([state.value for state in UNSETTLED]),
         BatchState.HELD,
         by,
     )
@@ -189,6 +193,44 @@ def reopen_batch(
     )
 
 
+def end_batch(
+    connection: Connection, institution: InstitutionCode, chrg_bchno: str, state: BatchState
+) -> None:
+    """A batch has nothing on it any more: recalled, or withdrawn for good."""
+    here = (batches.c.institution == institution) & (batches.c.chrg_bchno == chrg_bchno)
+    _change_batch(connection, here, state, None)
+
+
+def withdraw_items(
+    connection: Connection,
+    institution: InstitutionCode,
+    numbers: Collection[ChargeItemNo],
+    *,
+    at: datetime,
+) -> None:
+    """Take lines off every bill; they stay in the books."""
+    connection.execute(
+        update(items)
+        .where(items.c.institution == institution, items.c.feedetl_sn.in_(list(numbers)))
+        .values(withdrawn_at=at)
+    )
+
+
+def move_items(
+    connection: Connection,
+    institution: InstitutionCode,
+    numbers: Collection[ChargeItemNo],
+    to_batch: str,
+) -> None:
+    """Put lines into another batch, as lines that are not uploaded."""
+    connection.execute(delete(splits).where(splits.c.feedetl_sn.in_(list(numbers))))
+    connection.execute(
+        update(items)
+        .where(items.c.institution == institution, items.c.feedetl_sn.in_(list(numbers)))
+        .values(chrg_bchno=to_batch)
+    )
+
+
 def add_items(connection: Connection, new: Sequence[ChargeItem]) -> None:
     """Insert new lines."""
     connection.execute(insert(items), [_item_row(item) for item in new])
@@ -209,25 +251,42 @@ def add_splits(connection: Connection, classed: Sequence[ChargeItem]) -> None:
         connection.execute(insert(splits), rows)
 
 
+def replace_splits(connection: Connection, changed: Sequence[FeeSplit]) -> None:
+    """Put the insurer's newer answer in the place of the one before, where there is one."""
+    for split in changed:
+        values = _split_row(split)
+        known = splits.c.feedetl_sn == values.pop("feedetl_sn")
+        connection.execute(update(splits).where(known).values(values))
+
+
 def items_of(
     connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
 ) -> Sequence[ChargeItem]:
-    """All lines of an encounter, the oldest first."""
+    """The lines of an encounter that stand, the oldest first."""
+    standing = items.c.withdrawn_at.is_(None)
+    return _items(connection, institution, standing & (items.c.encounter_no == encounter_no))
+
+
+def every_item_of(
+    connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
+) -> Sequence[ChargeItem]:
+    """The lines of an encounter, also those that were withdrawn, the oldest first."""
     return _items(connection, institution, items.c.encounter_no == encounter_no)
 
 
 def items_of_command(
     connection: Connection, institution: InstitutionCode, command_id: CommandId
 ) -> Sequence[ChargeItem]:
-    """The lines that a command ordered, in its order."""
+    """The lines that a command ordered, in its order; also those that were withdrawn."""
     return _items(connection, institution, items.c.command_id == command_id)
 
 
 def items_of_batch(
     connection: Connection, institution: InstitutionCode, chrg_bchno: str
 ) -> Sequence[ChargeItem]:
-    """The lines of a batch, the oldest first."""
-    return _items(connection, institution, items.c.chrg_bchno == chrg_bchno)
+    """The lines of a batch that stand, the oldest first."""
+    standing = items.c.withdrawn_at.is_(None)
+    return _items(connection, institution, standing & (items.c.chrg_bchno == chrg_bchno))
 
 
 def _items(
@@ -296,6 +355,7 @@ def _item(row: Row[Any]) -> ChargeItem:
         bilg_dr_codg=row.bilg_dr_codg,
         bilg_dr_name=row.bilg_dr_name,
         split=None if row.split_feedetl_sn is None else _split(row),
+        withdrawn_at=row.withdrawn_at,
     )
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    delete,
     insert,
     select,
     update,
@@ -30,6 +32,7 @@ from sqlalchemy import (
 
 from shualian.core.database import UtcTime
 from shualian.core.identifiers import (
+    ChargeItemNo,
     CommandId,
     EncounterNo,
     InstitutionCode,
@@ -53,9 +56,14 @@ from shualian.hospital.model import (
 from shualian.hospital.payments.model import (
     NOT_SETTLED,
     OPEN_AT_WALLET,
+    UNDECIDED,
     UNDER_WAY,
+    ItemRefund,
+    Kept,
     Payment,
     PaymentState,
+    RefundSources,
+    RefundState,
     SlipNo,
     WalletPart,
 )
@@ -66,6 +74,7 @@ metadata = MetaData()
 
 _IDENTIFIER = String(30)
 _AMOUNTS = tuple(each.name for each in fields(Amounts))
+_SOURCES = tuple(each.name for each in fields(RefundSources))
 
 
 class Stage(StrEnum):
@@ -73,6 +82,8 @@ class Stage(StrEnum):
 
     CONFIRMED = "confirmed"
     SETTLED = "settled"
+    REST = "rest"
+    """The last one that a refund left; its refund says what each gave back."""
 
 
 def _key(*more: str) -> list[Column[Any]]:
@@ -115,6 +126,7 @@ payments = Table(
     Column("cancel_id", _IDENTIFIER),
     Column("cancelled_at", UtcTime),
     Column("cancellation", _IDENTIFIER),
+    Column("refund_id", _IDENTIFIER),
     UniqueConstraint("institution", "intent_id", name="uq_payment_intent"),
     UniqueConstraint("institution", "slip_no", name="uq_payment_slip"),
     Index("ix_payment_encounter", "institution", "encounter_no"),
@@ -139,6 +151,7 @@ wallet_parts = Table(
     Column("refunded_fen", BigInteger, nullable=False),
     Column("version", Integer, nullable=False),
     Column("declined", String(30)),
+    Column("back_fen", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("institution", "hold_id", name="uq_payment_wallet_hold"),
     Index("ix_payment_wallet_state", "institution", "state"),
     ForeignKeyConstraint(
@@ -187,6 +200,30 @@ reasons = Table(
 )
 
 
+refunds = Table(
+    "payment_refund",
+    metadata,
+    Column("institution", _IDENTIFIER, primary_key=True),
+    Column("command_id", _IDENTIFIER, primary_key=True),
+    Column("payment", _IDENTIFIER, nullable=False),
+    Column("encounter_no", _IDENTIFIER, nullable=False),
+    Column("psn_no", _IDENTIFIER, nullable=False),
+    Column("items", Text, nullable=False),
+    Column("kept", Text, nullable=False),
+    Column("asked_at", UtcTime, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("decided_at", UtcTime),
+    Column("cancellation", _IDENTIFIER),
+    Column("refusal", Text),
+    *[Column(name, BigInteger) for name in _SOURCES],
+    Index("ix_payment_refund_payment", "institution", "payment"),
+    ForeignKeyConstraint(
+        ["institution", "payment"], [payments.c.institution, payments.c.command_id]
+    ),
+)
+"""One row for each time that lines of a payment are given back; before the insurer is asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredPayment:
     """A payment with what only its sending needs.
@@ -224,6 +261,9 @@ def change(connection: Connection, before: StoredPayment, after: StoredPayment) 
     )
     if before.payment.settled is None and payment.settled is not None:
         _add_answer(connection, payment, Stage.SETTLED, payment.settled)
+    if payment.rest is not None and payment.rest != before.payment.rest:
+        _drop_answer(connection, payment, Stage.REST)
+        _add_answer(connection, payment, Stage.REST, payment.rest)
     if before.payment.wallet != payment.wallet and payment.wallet is not None:
         _put_part(connection, after, payment.wallet, is_new=before.payment.wallet is None)
 
@@ -268,13 +308,62 @@ def reserved_before(
     return _stored(connection, institution, waits & (payments.c.reserved_at <= moment))
 
 
+def undecided_before(
+    connection: Connection, institution: InstitutionCode, moment: datetime
+) -> Sequence[StoredPayment]:
+    """What was confirmed at ``moment`` or earlier and is neither settled nor refused."""
+    waits = payments.c.state.in_(_values({*UNDECIDED, PaymentState.HOLDING}))
+    return _stored(connection, institution, waits & (payments.c.sent_at <= moment))
+
+
+def settled_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[Payment]:
+    """What the insurer settled from one moment to before another, also if taken back later."""
+    settled_then = select(answers.c.command_id).where(
+        answers.c.institution == institution,
+        answers.c.stage == Stage.SETTLED.value,
+        answers.c.setl_time >= since,
+        answers.c.setl_time < until,
+    )
+    found = _stored(connection, institution, payments.c.command_id.in_(settled_then))
+    return [stored.payment for stored in found]
+
+
+def cancelled_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[Payment]:
+    """What was taken back from one moment to before another."""
+    inside = (payments.c.cancelled_at >= since) & (payments.c.cancelled_at < until)
+    return [stored.payment for stored in _stored(connection, institution, inside)]
+
+
+def undecided_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[CommandId]:
+    """What was sent from one moment to before another and has no outcome yet."""
+    query = (
+        select(payments.c.command_id)
+        .where(
+            payments.c.institution == institution,
+            payments.c.state.in_(_values(UNDER_WAY)),
+            payments.c.sent_at >= since,
+            payments.c.sent_at < until,
+        )
+        .order_by(payments.c.sent_at, payments.c.command_id)
+    )
+    return [CommandId(command_id) for command_id in connection.scalars(query)]
+
+
 def open_sagas(
     connection: Connection, institution: InstitutionCode, limit: int
 ) -> Sequence[CommandId]:
     """The oldest ``limit`` payments in which something is left to do."""
     part = wallet_parts.c
     state = payments.c.state
-    kept = (part.state == WalletState.CAPTURED.value) & state.in_(_values(NOT_SETTLED))
+    is_captured = part.state == WalletState.CAPTURED.value
+    owes = (state == PaymentState.SETTLED.value) & (part.back_fen > part.refunded_fen)
+    kept = is_captured & (state.in_(_values(NOT_SETTLED)) | owes)
     query = (
         select(payments.c.command_id)
         .select_from(
@@ -292,6 +381,85 @@ def open_sagas(
         .limit(limit)
     )
     return [CommandId(command_id) for command_id in connection.scalars(query)]
+
+
+def refund_by_command(
+    connection: Connection, institution: InstitutionCode, command_id: CommandId
+) -> tuple[ItemRefund, Refused | None] | None:
+    """The refund of a command, and what refused it if anything did."""
+    key = {"institution": institution, "command_id": command_id}
+    row = connection.execute(select(refunds).filter_by(**key)).one_or_none()
+    if row is None:
+        return None
+    return _refund(row), None if row.refusal is None else refusal_from_text(row.refusal)
+
+
+def refunds_of(
+    connection: Connection, institution: InstitutionCode, payment: CommandId
+) -> Sequence[ItemRefund]:
+    """All refunds of a payment, the oldest first."""
+    query = (
+        select(refunds)
+        .filter_by(institution=institution, payment=payment)
+        .order_by(refunds.c.asked_at, refunds.c.command_id)
+    )
+    return [_refund(row) for row in connection.execute(query)]
+
+
+def add_refund(connection: Connection, refund: ItemRefund) -> None:
+    """Insert a refund that is about to be asked for."""
+    connection.execute(insert(refunds).values(_refund_row(refund)))
+
+
+def change_refund(connection: Connection, refund: ItemRefund, refused: Refused | None) -> None:
+    """Store what the insurer said to a refund."""
+    refusal = None if refused is None else refusal_to_text(refused)
+    key = {"institution": refund.institution, "command_id": refund.command_id}
+    values = _refund_row(refund) | {"refusal": refusal}
+    connection.execute(update(refunds).filter_by(**key).values(values))
+
+
+def _refund_row(refund: ItemRefund) -> dict[str, Any]:
+    names = ("command_id", "institution", "payment", "encounter_no", "psn_no", "asked_at")
+    row: dict[str, Any] = {name: getattr(refund, name) for name in names}
+    sources = {
+        name: None if refund.back is None else getattr(refund.back, name) for name in _SOURCES
+    }
+    return (
+        row
+        | sources
+        | {
+            "items": json.dumps(sorted(refund.items)),
+            "kept": json.dumps([[each.of, each.number, str(each.cnt)] for each in refund.kept]),
+            "state": refund.state.value,
+            "decided_at": refund.decided_at,
+            "cancellation": refund.cancellation,
+        }
+    )
+
+
+def _refund(row: Row[Any]) -> ItemRefund:
+    return ItemRefund(
+        command_id=CommandId(row.command_id),
+        institution=InstitutionCode(row.institution),
+        payment=CommandId(row.payment),
+        encounter_no=EncounterNo(row.encounter_no),
+        psn_no=PersonNo(row.psn_no),
+        items=frozenset(ChargeItemNo(number) for number in json.loads(row.items)),
+        asked_at=row.asked_at,
+        state=RefundState(row.state),
+        decided_at=row.decided_at,
+        cancellation=None if row.cancellation is None else SettlementId(row.cancellation),
+        back=None if row.fund_fen is None else _sources(row),
+        kept=tuple(
+            Kept(ChargeItemNo(of), ChargeItemNo(number), Decimal(cnt))
+            for of, number, cnt in json.loads(row.kept)
+        ),
+    )
+
+
+def _sources(row: Row[Any]) -> RefundSources:
+    return RefundSources(**{name: Fen(getattr(row, name)) for name in _SOURCES})
 
 
 def _values(states: Iterable[StrEnum]) -> list[str]:
@@ -338,6 +506,8 @@ def _stored_payment(connection: Connection, row: Row[Any]) -> StoredPayment:
         cancel_id=None if row.cancel_id is None else CommandId(row.cancel_id),
         cancelled_at=row.cancelled_at,
         cancellation=None if row.cancellation is None else SettlementId(row.cancellation),
+        rest=answered.get(Stage.REST),
+        refund_id=None if row.refund_id is None else CommandId(row.refund_id),
     )
     refused = None if row.refusal is None else refusal_from_text(row.refusal)
     payer_sealed = None if part is None else part.payer_sealed
@@ -368,6 +538,7 @@ def _part(row: Row[Any]) -> WalletPart:
         capture_id=CommandId(row.capture_id),
         void_id=CommandId(row.void_id),
         refund_id=CommandId(row.refund_id),
+        back_fen=Fen(row.back_fen),
     )
 
 
@@ -390,6 +561,7 @@ def _put_part(
         "refunded_fen": held.refunded_fen,
         "version": held.version,
         "declined": None if held.declined is None else held.declined.value,
+        "back_fen": part.back_fen,
     }
     if is_new:
         connection.execute(insert(wallet_parts).values(key | values))
@@ -420,7 +592,18 @@ def _row(payment: Payment) -> dict[str, Any]:
         "cancel_id": payment.cancel_id,
         "cancelled_at": payment.cancelled_at,
         "cancellation": payment.cancellation,
+        "refund_id": payment.refund_id,
     }
+
+
+def _drop_answer(connection: Connection, payment: Payment, stage: Stage) -> None:
+    key = {
+        "institution": payment.institution,
+        "command_id": payment.command_id,
+        "stage": stage.value,
+    }
+    for table in (reasons, funds, answers):
+        connection.execute(delete(table).filter_by(**key))
 
 
 def _add_answer(

@@ -117,7 +117,7 @@ from shualian.insurer.settlement.model import (
     command_digest,
     entries_of,
 )
-from shualian.insurer.settlement.ports import AnswerSealer, FaceProofs
+from shualian.insurer.settlement.ports import AnswerSealer, FaceProofs, OrderingDoctors
 from shualian.insurer.settlement.statements import Known, Rests
 from shualian.insurer.settlement.visits.model import WHOLE_STAY, Books, Rules, check_stay
 from shualian.insurer.settlement.visits.service import (
@@ -230,6 +230,7 @@ class Settlements:
         codes: Codes | None = None,
         people: People | None = None,
         limits: Mapping[str, Limits] | None = None,
+        ordering: OrderingDoctors | None = None,
     ) -> None:
         """Settle under these policies.
 
@@ -244,6 +245,7 @@ class Settlements:
             codes: Without it no shown code is.
             people: Without it no document is.
             limits: Without a PIN, by insured region; they only tighten ``HIGHEST``.
+            ordering: Without it nobody asks whether ordering doctors were signed in.
         """
         self._database = database
         self._clock = clock
@@ -252,7 +254,12 @@ class Settlements:
         self._limits = dict(limits or {})
         self._evidences = Evidences(hasher=sealer, pins=pins, codes=codes, people=people)
         self.visits = Visits(
-            database=database, clock=clock, books=self._books, proofs=proofs, sealer=sealer
+            database=database,
+            clock=clock,
+            books=self._books,
+            proofs=proofs,
+            sealer=sealer,
+            ordering=ordering,
         )
         self._one_writer = database.read(has_one_writer)
         # A missing key stops the start-up, and none is read from disk inside a transaction.
@@ -295,6 +302,29 @@ class Settlements:
         def work(connection: Connection) -> Settlement:
             answers = ask(connection, _ask_visit(bill))
             return self._compute(institution, bill, statements.found(answers)).settlement
+
+        return self._database.read(work)
+
+    def estimate(
+        self, *, institution: InstitutionCode, bill: Bill, items: Sequence[ChargeItem]
+    ) -> Settlement:
+        """What a settlement of these lines would be now, uploaded or not; changes nothing.
+
+        Args:
+            institution: Who asks.
+            bill: Of the visit; its amount is the sum of the lines.
+            items: All lines of the bill that is asked about.
+
+        Raises:
+            Refused: As :meth:`pre_settle` and :meth:`Visits.upload_charge_items`.
+        """
+        check_items(items)
+
+        def work(connection: Connection) -> Settlement:
+            found = statements.found(ask(connection, _ask_visit(bill)))
+            if found is not None:
+                found = replace(found, items=tuple([_open(item) for item in items]))
+            return self._compute(institution, bill, found).settlement
 
         return self._database.read(work)
 

@@ -236,6 +236,18 @@ class Cards:
 
         self._database.write(work)
 
+    def holder(self, card_no: str) -> PersonNo:
+        """Whose card this is.
+
+        Raises:
+            Refused: ``insurer.evidence_of_another`` for a card that is unknown or blocked.
+        """
+        digest = card_hash(self._hasher, card_no)
+        holder = self._database.read(lambda connection: store.holder_of(connection, digest))
+        if holder is None:
+            raise Refused(EVIDENCE_OF_ANOTHER)
+        return holder
+
     def block(self, psn_no: PersonNo) -> int:
         """Block every card of a person (挂失); how many there were."""
         now = self._clock.now()

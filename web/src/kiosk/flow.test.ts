@@ -1,0 +1,205 @@
+import { describe, expect, test } from 'vitest'
+import type { Outcome, ResultMessage } from '../terminal/capture'
+import { NO_CAMERA, refusalOf, UNREACHABLE } from '../terminal/refusal'
+import { ASLEEP, clipsAt, FAILURES_MAX, HOME, journeyOf, newJourney, step, TASKS, type Event, type State } from './flow'
+
+const NUMBER = '990000196203140189'
+const PERSON = { masked_name: '张*例', masked_id_number: '9***', region: '990000' }
+const RELATIVE = { psn_no: '2', masked_name: '李*梅', kinship: '母亲' }
+
+function after(start: State, ...events: Event[]): State {
+  return events.reduce(step, start)
+}
+
+function result(given: Partial<ResultMessage>, mayGoOn = false): Event {
+  const message = {
+    type: 'result',
+    state: 'capturing',
+    unknown: null,
+    refused: null,
+    attempts_left: 2,
+    person: null,
+    certainty: null,
+    basis: null,
+    registry: null,
+    standing: [],
+    activated: false,
+    relatives: [],
+    told: null,
+    may_go_on: mayGoOn,
+    ...given,
+  } as ResultMessage
+  const outcome: Outcome = { kind: 'result', result: message, mayGoOn }
+  return { type: 'outcome', sessionId: 's', outcome }
+}
+
+function refused(told: string, finality = 'temporary', mayGoOn = false): Event {
+  const words = { zh: '不', en: 'no' }
+  const refusal = refusalOf({ code: 'verification.x', told, message: words, next: words, finality, helper: 'self' })
+  return { type: 'outcome', sessionId: 's', outcome: { kind: 'refused', refusal, mayGoOn, attemptsLeft: 1 } }
+}
+
+const FOUND = result({ state: 'verified', person: PERSON, activated: true })
+const TO_SCAN: Event[] = [
+  { type: 'touched' },
+  { type: 'task', task: 'register' },
+  { type: 'way', way: 'face' },
+  { type: 'tick', purpose: 'comparison' },
+  { type: 'agree' },
+]
+
+test('the way is chosen after the task, and the notice comes before the camera', () => {
+  const states = TO_SCAN.reduce<State[]>((all, event) => [...all, step(all.at(-1) ?? ASLEEP, event)], [])
+
+  expect(states.map((state) => state.at)).toEqual(['home', 'way', 'notice', 'notice', 'scan'])
+})
+
+test('no tick is set beforehand, and without the first one no camera opens', () => {
+  const notice = after(ASLEEP, ...TO_SCAN.slice(0, 3))
+
+  expect(journeyOf(notice)?.ticks).toEqual([])
+  expect(step(notice, { type: 'agree' }).at).toBe('notice')
+  const others = after(notice, { type: 'tick', purpose: 'template' }, { type: 'agree' })
+  expect(others.at).toBe('notice')
+})
+
+test('a tick can be taken back', () => {
+  const notice = after(ASLEEP, ...TO_SCAN.slice(0, 4), { type: 'tick', purpose: 'comparison' })
+
+  expect(journeyOf(notice)?.ticks).toEqual([])
+})
+
+test('whoever declines the face goes on by another way and nothing is agreed to', () => {
+  const way = after(ASLEEP, ...TO_SCAN.slice(0, 4), { type: 'decline' })
+
+  expect(way).toMatchObject({ at: 'way', withoutFace: true, journey: { ticks: [] } })
+})
+
+test('activation begins with the number and ends activated', () => {
+  const done = after(
+    HOME,
+    { type: 'task', task: 'activate' },
+    { type: 'number', number: NUMBER },
+    { type: 'tick', purpose: 'comparison' },
+    { type: 'agree' },
+    FOUND,
+    { type: 'yes' },
+  )
+
+  expect(done).toMatchObject({ at: 'task', journey: { task: 'activate' } })
+  expect(clipsAt(done, null)).toEqual(['kiosk.activated'])
+})
+
+test('somebody who is found confirms it, and with family is asked for whom', () => {
+  const found = result({ state: 'verified', person: PERSON, relatives: [RELATIVE] })
+  const whom = after(ASLEEP, ...TO_SCAN, found, { type: 'yes' })
+
+  expect(whom.at).toBe('whom')
+  expect(step(whom, { type: 'whom', relative: RELATIVE })).toMatchObject({
+    at: 'task',
+    journey: { beneficiary: RELATIVE },
+  })
+})
+
+test('whoever says "not me" is forgotten and types a number', () => {
+  const state = after(ASLEEP, ...TO_SCAN, FOUND, { type: 'no' })
+
+  expect(state).toMatchObject({ at: 'number', journey: { found: null, live: false } })
+})
+
+test('not sure enough: the last four, on the same socket', () => {
+  const digits = after(ASLEEP, ...TO_SCAN, result({ told: 'digits_needed', unknown: 'not_clear' }, true))
+  expect(digits).toMatchObject({ at: 'digits', journey: { live: true } })
+
+  expect(step(digits, { type: 'digits', digits: '018X' })).toMatchObject({
+    at: 'scan',
+    journey: { live: true, lookFor: { kind: 'last_digits', digits: '018X' }, attempt: 2 },
+  })
+})
+
+test('an unknown face is an answer with ways on, the number among them', () => {
+  const state = after(ASLEEP, ...TO_SCAN, result({ told: 'not_matched', unknown: 'below_threshold' }, true))
+
+  expect(state).toMatchObject({ at: 'refused', exits: ['again', 'number', 'way', 'home'] })
+})
+
+test('a number that is typed after a refusal needs no second consent', () => {
+  const state = after(
+    ASLEEP,
+    ...TO_SCAN,
+    result({ told: 'number_asked', unknown: 'no_template' }, true),
+    { type: 'exit', exit: 'number' },
+    { type: 'number', number: NUMBER },
+  )
+
+  expect(state).toMatchObject({ at: 'scan', journey: { lookFor: { kind: 'typed_number' } } })
+})
+
+test('after three failures nobody is asked to try the face again', () => {
+  let state = after(ASLEEP, ...TO_SCAN)
+  for (let failure = 1; failure < FAILURES_MAX; failure += 1) {
+    state = step(state, refused('not_live'))
+    expect(state).toMatchObject({ at: 'refused', exits: expect.arrayContaining(['again']) })
+    state = step(state, { type: 'exit', exit: 'again' })
+  }
+  state = step(state, refused('not_live'))
+
+  expect(state).toMatchObject({ at: 'refused', exits: ['way', 'home'] })
+})
+
+test('what is final is not offered again, and an open outcome offers nothing but to wait', () => {
+  expect(after(ASLEEP, ...TO_SCAN, refused('photo_old', 'final'))).toMatchObject({ exits: ['way', 'home'] })
+  expect(after(ASLEEP, ...TO_SCAN, refused('not_known', 'unknown'))).toMatchObject({ exits: ['home'] })
+})
+
+test('no camera and no network lead to other ways', () => {
+  const scan = after(ASLEEP, ...TO_SCAN)
+
+  expect(step(scan, { type: 'failed', refusal: NO_CAMERA })).toMatchObject({ exits: ['way', 'home'] })
+  expect(step(scan, { type: 'failed', refusal: UNREACHABLE })).toMatchObject({ exits: ['again', 'way', 'home'] })
+})
+
+test('help leaves a running scan, and elsewhere comes back to where somebody was', () => {
+  const scan = after(ASLEEP, ...TO_SCAN)
+  expect(after(scan, { type: 'help' }, { type: 'back' }).at).toBe('way')
+
+  const notice = after(ASLEEP, ...TO_SCAN.slice(0, 3))
+  expect(after(notice, { type: 'help' }, { type: 'helped', helper: null }, { type: 'back' })).toBe(notice)
+})
+
+test('the screen says that somebody comes only when somebody does', () => {
+  const ringing = after(HOME, { type: 'help' })
+  expect(clipsAt(ringing, null)).toEqual([])
+  expect(clipsAt(step(ringing, { type: 'helped', helper: null }), null)).toEqual(['kiosk.help_go'])
+  expect(clipsAt(step(ringing, { type: 'helped', helper: '李' }), null)).toEqual(['kiosk.help_coming'])
+})
+
+describe('wherever somebody stands', () => {
+  const everywhere: State[] = [
+    ...TO_SCAN.map((_, at) => after(ASLEEP, ...TO_SCAN.slice(0, at + 1))),
+    after(ASLEEP, ...TO_SCAN, FOUND),
+    after(ASLEEP, ...TO_SCAN, FOUND, { type: 'yes' }),
+    after(ASLEEP, ...TO_SCAN, refused('not_live')),
+    after(ASLEEP, ...TO_SCAN, result({ told: 'digits_needed' }, true)),
+    after(ASLEEP, ...TO_SCAN, FOUND, { type: 'help' }),
+    after(ASLEEP, ...TO_SCAN, FOUND, { type: 'safety' }),
+    after(HOME, { type: 'task', task: 'pay' }, { type: 'way', way: 'card' }, { type: 'shown', shown: { kind: 'card', cardNo: '1', pin: '2' } }),
+  ]
+
+  test.each(everywhere.map((state) => [state.at, state] as const))('%s: leaving and going home forget everything', (_, state) => {
+    expect(step(state, { type: 'gone' })).toEqual(ASLEEP)
+    expect(step(state, { type: 'home' })).toEqual(HOME)
+    expect(journeyOf(step(state, { type: 'home' }))).toBeNull()
+  })
+
+  test.each(everywhere.map((state) => [state.at, state] as const))('%s: an event of another page changes nothing', (at, state) => {
+    if (at === 'identity') return
+    expect(step(state, { type: 'yes' })).toBe(state)
+  })
+})
+
+test.each(TASKS)('the task %s begins without anything of a person', (task) => {
+  const journey = journeyOf(step(HOME, { type: 'task', task }))
+
+  expect(journey).toEqual(newJourney(task))
+})
