@@ -556,7 +556,7 @@ def _part(row: Any) -> WalletPart:
 
 def _part_row(stored: StoredPayment, part: WalletPart, *, is_new: bool) -> Filled:
     held, key = part.held, _key_of(stored.payment)
-    values = {
+    values: dict[str, Any] = {
         "hold_id": held.command_id,
         "capture_id": part.capture_id,
         "void_id": part.void_id,
