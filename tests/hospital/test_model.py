@@ -12,6 +12,7 @@ from shualian.core.money import Fen
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 from shualian.hospital import model
 from shualian.hospital.cashier import model as cashier
+from shualian.hospital.emergencies import model as emergencies
 from shualian.hospital.encounters import model as encounters
 from shualian.hospital.model import (
     Amounts,
@@ -33,10 +34,11 @@ from shualian.hospital.orders import model as orders
 from shualian.hospital.orders.model import line_amount
 from shualian.hospital.payments import model as payments
 from shualian.hospital.records import model as records
+from shualian.hospital.scheduling import model as scheduling
 
 EVERY_REFUSAL = [
     kind
-    for room in (model, records, encounters, orders, payments, cashier)
+    for room in (model, records, scheduling, encounters, emergencies, orders, payments, cashier)
     for kind in room.REFUSALS
 ]
 
