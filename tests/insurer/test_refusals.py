@@ -8,8 +8,18 @@ from shualian.insurer.persons import model as persons
 from shualian.insurer.reconciliation import model as reconciliation
 from shualian.insurer.settlement import model as settlement
 from shualian.insurer.settlement.evidence import model as evidence
+from shualian.insurer.traces import model as traces
 
-SUBJECTS = (benefits, funds, institutions, persons, settlement, evidence, reconciliation)
+SUBJECTS = (
+    benefits,
+    funds,
+    institutions,
+    persons,
+    settlement,
+    evidence,
+    reconciliation,
+    traces,
+)
 KINDS = [kind for subject in SUBJECTS for kind in subject.REFUSALS]
 
 
