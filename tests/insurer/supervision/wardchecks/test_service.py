@@ -266,9 +266,9 @@ def test_an_institution_sees_and_answers_its_own_checks_only(house: House) -> No
 
     assert house.ward_checks.open_checks(stranger) == []
     assert house.ward_checks.results(stranger, since=TODAY) == []
-    for nurse, check_id in ((stranger, check.check_id), (NURSE, CheckId("0" * 26))):
+    for actor, number in ((stranger, check.check_id), (NURSE, CheckId("0" * 26))):
         with pytest.raises(Refused) as refused:
-            house.ward_checks.countersign(nurse, check_id)
+            house.ward_checks.countersign(actor, number)
         assert refused.value.kind is CHECK_NOT_FOUND
 
 
