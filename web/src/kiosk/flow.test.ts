@@ -63,6 +63,13 @@ test('no tick is set beforehand, and without the first one no camera opens', () 
   expect(others.at).toBe('notice')
 })
 
+test('what only a face can do here is done at a window by whoever declines', () => {
+  const window = after(HOME, { type: 'task', task: 'matters' }, { type: 'tick', purpose: 'comparison' }, { type: 'decline' })
+  expect(window).toMatchObject({ at: 'window', journey: { found: null } })
+
+  expect(step(window, { type: 'way', way: 'face' })).toMatchObject({ at: 'notice', journey: { ticks: [] } })
+})
+
 test('a tick can be taken back', () => {
   const notice = after(ASLEEP, ...TO_SCAN.slice(0, 4), { type: 'tick', purpose: 'comparison' })
 
