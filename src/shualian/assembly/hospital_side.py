@@ -41,6 +41,8 @@ from shualian.hospital.stock.service import Stock
 from shualian.hospital.wallet.service import Agreements
 from shualian.hospital.wards.service import ward_services
 from shualian.hospital.wards.stays.service import StayBillsOf
+from shualian.staff.passwords.model import HashCost
+from shualian.staff.service import StaffServices
 from shualian.trust.keys import KeyProvider
 from shualian.trust.sealing import Sealer
 
@@ -115,6 +117,19 @@ class HospitalSide:
         self._build_clinic()
         self._build_pharmacy()
         self._build_wards()
+
+    def sample_staff(self, cost: HashCost) -> StaffServices:
+        """The same accounts, with cheaper hashes for many sample accounts of one pass-phrase.
+
+        Whoever signs in with such an account has it hashed anew at the full cost.
+
+        Raises:
+            ValueError: In production.
+        """
+        if self.mode is not Mode.SANDBOX:
+            raise ValueError("sample accounts exist in the sandbox only")
+        origin = self.settings.staff_origin
+        return staff_of(origin, self.database, self._sealer, self.clock, cost=cost)
 
     def _build_people(self) -> None:
         self.records = Records(

@@ -20,7 +20,7 @@ _STOP_S = 20
 def serving(settings_file: Path, *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run the server until the end of the block; what it logs goes to ``log``."""
     with log.open("ab") as lines:
-        command = [sys.executable, "-m", "shualian.cli.main", "serve"]
+        command = [sys.executable, "-m", "shualian", "serve"]
         server = subprocess.Popen(  # noqa: S603 - our own command
             command, env=_environment(os.environ, settings_file), stdout=lines, stderr=lines
         )
