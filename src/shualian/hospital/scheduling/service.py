@@ -251,7 +251,11 @@ class Schedule:
             )
             return self._offers(connection, [each for each in found if each.ends_at > now])
 
-        return self._database.read(work)
+        # The day's price list is read by itself, not inside this reading.
+        return [
+            replace(each, fee_fen=self._fee_of(each.practitioner))
+            for each in self._database.read(work)
+        ]
 
     def slots(self, *, session_no: ClinicSessionNo) -> Sequence[Slot]:
         """The slots of a session, in their order.
@@ -287,7 +291,7 @@ class Schedule:
                 department=departments[each.dept_code],
                 practitioner=doctors[each.dr_code],
                 left=each.slots - taken.get(each.session_no, 0),
-                fee_fen=self._fee_of(doctors[each.dr_code]),
+                fee_fen=ZERO,
             )
             for each in sessions
         ]
