@@ -9,7 +9,7 @@ import pytest
 
 from hospital.dispensing.pharmacy import box, caller
 from hospital.world import BLOOD_PRESSURE_TABLETS, command, sample_number
-from shualian.assembly import open_insurer_side
+from shualian.assembly import hospital_beside, open_insurer_side
 from shualian.assembly.hospital_side import HospitalSide
 from shualian.assembly.insurer_side import InsurerSide
 from shualian.core.clock import SystemClock, business_date

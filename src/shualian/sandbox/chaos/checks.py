@@ -6,7 +6,7 @@ one for each thing that does not agree; none when everything does.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -27,7 +27,7 @@ from shualian.insurer.funds.model import balances, personal
 from shualian.insurer.reconciliation.model import Movement, State, differences
 from shualian.insurer.reconciliation.store import movements
 from shualian.insurer.settlement import store as settlements
-from shualian.sandbox.chaos.parts import HOSPITAL, Insurer
+from shualian.sandbox.chaos.parts import HOSPITAL, Insurer, keys_of_hospital
 from shualian.sandbox.chaos.stage import Person, Place, both
 from shualian.sandbox.ewallet.server import open_wallet
 from shualian.sandbox.ewallet.service import StandInWallet
@@ -73,9 +73,28 @@ class Ended:
 
     @cached_property
     def at_insurer(self) -> Sequence[Movement]:
-        """The insurer's settlements as reconciliation takes them."""
+        """The insurer's settlements as reconciliation takes them, under the payments' commands.
+
+        What stands after lines were given back was settled under the refund's own command; the
+        hospital knows it by its number.
+        """
         day = business_date(self.now)
-        return self.insurer.database.read(lambda connection: movements(connection, HOSPITAL, day))
+        found = self.insurer.database.read(lambda connection: movements(connection, HOSPITAL, day))
+        of_setl = {
+            each.standing.setl_id: each.command_id for each in self.payments if each.standing
+        }
+        standing = [
+            replace(each, command_id=of_setl.get(each.setl_id, each.command_id))
+            for each in found
+            if each.state is State.DONE
+        ]
+        known = {each.command_id for each in standing}
+        undone = {
+            each.command_id: each
+            for each in found
+            if each.state is not State.DONE and each.command_id not in known
+        }
+        return [*standing, *undone.values()]
 
     def status(self, payment: Payment) -> PaymentStatus | None:
         """How the wallet has the account's part of a payment."""
@@ -208,7 +227,7 @@ def _three_books(ended: Ended) -> Iterator[str]:
 
 def _movement(payment: Payment) -> Movement:
     """A payment as the hospital's book has it."""
-    answer = payment.settled or payment.confirmed
+    answer = payment.standing or payment.confirmed
     amounts = answer.amounts
     state = State.DONE if payment.done else State.UNDONE if payment.undone else State.UNKNOWN
     taken = ZERO if payment.wallet is None else payment.wallet.taken_fen
@@ -308,8 +327,10 @@ def _audits(ended: Ended) -> Iterator[str]:
     for side in (ended.insurer, ended.hospital):
         side.audit.link()
         side.audit.export_checkpoint()
-        name = "insurer" if side is ended.insurer else "hospital"
-        keys = public_keys_of(DevelopmentKeys(folder / f"{name}-keys"))
+        is_insurer = side is ended.insurer
+        name = "insurer" if is_insurer else "hospital"
+        own = folder / "insurer-keys" if is_insurer else keys_of_hospital(folder)
+        keys = public_keys_of(DevelopmentKeys(own))
         lines = CheckpointFolder(folder / "checkpoints").everything()
         report = side.database.read(
             lambda connection, lines=lines, keys=keys: verify_chain(  # type: ignore[misc]

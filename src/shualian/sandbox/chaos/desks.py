@@ -27,19 +27,19 @@ from shualian.core.identifiers import (
     IntentId,
     PersonNo,
     RecordNo,
-    StaffId,
     TerminalId,
 )
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
 from shualian.hospital.model import DocumentEvidence, Evidence, FaceEvidence
 from shualian.hospital.orders.model import OrderLine
+from shualian.hospital.orders.store import items_of_batch
 from shualian.hospital.payments.model import Payment
 from shualian.hospital.scheduling.model import Department, Doctor
 from shualian.hospital.wallet.model import DeclineReason, PayerRef
 from shualian.sandbox import known_proofs
 from shualian.sandbox.chaos.network import NOW_HEADER
-from shualian.sandbox.chaos.parts import HOSPITAL, DyingDatabase, Insurer
+from shualian.sandbox.chaos.parts import CLERK, HOSPITAL, DyingDatabase, Insurer
 from shualian.sandbox.chaos.wire import REFUSED
 from shualian.sandbox.ewallet.model import Fault, FaultKind, NewsFault, NewsFaultKind
 from shualian.sandbox.ewallet.server import HttpPost
@@ -48,7 +48,6 @@ from shualian.sandbox.known_proofs import KnownProof
 from shualian.verification.model import Scene
 
 PATH = "/by-hand"
-CLERK = StaffId("S001")
 
 Asked = Mapping[str, Any]
 Act = Callable[[Asked], object]
@@ -152,6 +151,18 @@ def hospital_acts(
     def of_payment(act: Callable[..., Payment]) -> Act:
         return lambda asked: _shown(act(command_id=CommandId(asked["command"])))
 
+    def refund(asked: Asked) -> object:
+        payment = payments.get(command_id=CommandId(asked["command"]))
+        lines = hospital.database.read(
+            lambda connection: items_of_batch(connection, HOSPITAL, payment.chrg_bchno)
+        )
+        line = lines[asked["line"] % len(lines)]
+        return payments.refund_items(
+            command_id=CommandId(asked["refund"]),
+            payment=payment.command_id,
+            items=[line.feedetl_sn],
+        ).state.value
+
     def cash(asked: Asked) -> object:
         return hospital.cashier.take_cash(
             command_id=CommandId(asked["taking"]),
@@ -181,6 +192,7 @@ def hospital_acts(
         "withdraw": of_payment(payments.withdraw),
         "get": of_payment(payments.get),
         "cash": cash,
+        "refund": refund,
         "resolve": resolve,
         "close": lambda _: hospital.close_day(),
         "link": lambda _: hospital.audit.link(),
@@ -231,7 +243,7 @@ def _face(asked: Asked, clock: SettableClock) -> FaceEvidence:
 
 
 def _shown(payment: Payment) -> object:
-    amounts = (payment.settled or payment.confirmed).amounts
+    amounts = (payment.standing or payment.confirmed).amounts
     return {
         "state": payment.state.value,
         "intent": payment.intent_id,

@@ -107,12 +107,12 @@ def _insurer(asked: Mapping[str, Any], clock: SettableClock) -> ASGIApp:
 
 def _hospital(asked: Mapping[str, Any], clock: SettableClock) -> ASGIApp:
     database = DyingDatabase(connect_database(asked["database"]))
-    insurer = wire.WireInsurer(to(asked["insurer"]))
+    insurer = wire.Wire(to(asked["insurer"]))
     hospital = hospital_over(
         database,
         Path(asked["folder"]),
         clock,
-        insurer=insurer,
+        insurer=insurer.platform,
         proofs=insurer,
         wallet=(asked["wallet"], asked["wallet_key"]),
         news_origin=asked["news"],

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, MetaData
 from shualian.assembly import HospitalSide, InsurerPorts, LocalInsurerPlatform
 from shualian.core.clock import Clock
 from shualian.core.database import Database
-from shualian.core.identifiers import InstitutionCode, PersonNo, TerminalId
+from shualian.core.identifiers import InstitutionCode, PersonNo, StaffId, TerminalId
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
@@ -55,6 +55,7 @@ from shualian.verification.requirements.model import MoneyRules
 HOSPITAL = InstitutionCode("H99000000001")
 NAME = "示例市第一医院"
 REGION = "990000"
+CLERK = StaffId("S001")
 INSURER_CHAIN = "insurer"
 _NOBODY = "http://localhost:9"
 """As origin of the listeners that the simulation does without."""
@@ -263,6 +264,11 @@ class _NotHere:
 
 
 _NOT_HERE = _NotHere()
+
+
+def keys_of_hospital(folder: Path) -> Path:
+    """Where the hospital's keys lie."""
+    return folder / "hospitals" / HOSPITAL / "hospital-keys"
 
 
 def read_once() -> None:

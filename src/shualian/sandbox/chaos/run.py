@@ -43,7 +43,8 @@ _WEIGHTS: Mapping[str, int] = {
     "pay_at_once": 3,
     "repeat": 8,
     "reserve": 5,
-    "cancel": 9,
+    "cancel": 8,
+    "refund": 8,
     "give_up": 5,
     "withdraw": 2,
     "take_cash": 4,
@@ -130,6 +131,8 @@ class Run:
         """Register, be treated, and pay at once, as far as it goes."""
         person = self._random.choice(self._stage.people)
         evidence = self._scan(person, Scene.REGISTRATION, 0)
+        if not evidence:
+            return
         asked = {"command": new_identifier(), "record": person.record_no, "evidence": evidence}
         number = self._insisted(Role.HOSPITAL, "register", asked)
         if not isinstance(number, str):
@@ -171,6 +174,20 @@ class Run:
     def cancel(self) -> None:
         """Take a settlement back."""
         self._of_bill("cancel")
+
+    def refund(self) -> None:
+        """Give one line back, and perhaps ask for it twice."""
+        if not self._bills:
+            return
+        bill = self._random.choice(self._bills)
+        asked = {
+            "command": bill.command,
+            "refund": new_identifier(),
+            "line": self._random.randrange(4),
+        }
+        self._asked(Role.HOSPITAL, "refund", asked)
+        if self._random.random() < 0.3:
+            self._asked(Role.HOSPITAL, "refund", asked)
 
     def give_up(self) -> None:
         """Leave before the outcome is known."""

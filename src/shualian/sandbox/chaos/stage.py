@@ -16,9 +16,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from shualian.assembly import HospitalSide
+from shualian.assembly import HOSPITAL_TABLES, INSURER_TABLES, HospitalSide
 from shualian.core.clock import SettableClock
-from shualian.core.database import Database, open_database
+from shualian.core.database import Database
 from shualian.core.database.opening import connect_database
 from shualian.core.id_number import IdNumber, check_character
 from shualian.core.identifiers import (
@@ -28,12 +28,13 @@ from shualian.core.identifiers import (
     RecordNo,
     new_identifier,
 )
-from shualian.core.mode import Mode, Side
+from shualian.core.mode import Side
 from shualian.core.money import Fen
 from shualian.core.refusals import KindsOf, Refused
 from shualian.gateway.ewallet.model import NOTIFICATION_PATH
 from shualian.gateway.ewallet.service import signing_key
 from shualian.gateway.police_registry.model import public_key_text
+from shualian.hospital.cashier.shifts.model import DrawerNo
 from shualian.hospital.model import FaceEvidence
 from shualian.hospital.wallet.model import PayerRef
 from shualian.insurer.institutions.model import Institution
@@ -41,12 +42,14 @@ from shualian.insurer.persons.model import Insurance
 from shualian.sandbox import known_proofs
 from shualian.sandbox.chaos.network import Message, Network, Role, road
 from shualian.sandbox.chaos.parts import (
+    CLERK,
     HOSPITAL,
     NAME,
     REGION,
     Insurer,
     hospital_over,
     insurer_over,
+    keys_of_hospital,
     platform_of,
 )
 from shualian.sandbox.ewallet.model import Terms
@@ -299,7 +302,10 @@ def _prepare(whole: Stage) -> None:
         whole.people = [
             _person(insurer, hospital, clock, serial) for serial in range(1, PEOPLE + 1)
         ]
-    keys = DevelopmentKeys(place.folder / "hospitals" / HOSPITAL / "hospital-keys")
+        hospital.desk.shifts.open(
+            command_id=CommandId(new_identifier()), drawer=DrawerNo("1"), clerk=CLERK, count={}
+        )
+    keys = DevelopmentKeys(keys_of_hospital(place.folder))
     origins = whole.origins
     with open_wallet(place.folder / "wallet", clock=clock, origin=origins["wallet"]) as wallet:
         whole.wallet_key = public_key_text(wallet.public_key)
@@ -313,7 +319,10 @@ def _prepare(whole: Stage) -> None:
 
 
 def _made(url: str, side: Side) -> Database:
-    return open_database(url, side=side, mode=Mode.SANDBOX)
+    database = connect_database(url)
+    for each in INSURER_TABLES if side is Side.INSURER else HOSPITAL_TABLES:
+        database.create_tables(each)
+    return database
 
 
 def _reached(url: str, side: Side) -> Database:  # noqa: ARG001 - as _made
