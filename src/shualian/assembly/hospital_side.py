@@ -315,9 +315,12 @@ class HospitalSide:
             ("appointments", self.appointments.resume_all),
             ("missed appointments", self.appointments.mark_missed),
             ("expected people", self.appointments.tell_expected),
+            # What was refunded or cancelled is decided before the orders that wait for it.
             ("payments", self.payments.resolve_all),
             ("clinical orders", self.clinical.resume_all),
+            ("diagnoses", self.diagnoses.tell_all),
             ("returns", self.returns.resolve_all),
+            ("trace codes", self.dispensing.tell_endings),
             ("stays", self.wards.stays.resume_all),
             ("ward days", self.wards.charges.charge_days),
             ("closing", self.close_day),
