@@ -209,7 +209,8 @@ def wallet_acts(wallet: StandInWallet) -> dict[str, Act]:
 
     def fault(asked: Asked) -> object:
         reason = DeclineReason(asked["reason"])
-        return wallet.faults.set(Fault(FaultKind(asked["kind"]), reason=reason, times=1))
+        wallet.faults.set(Fault(FaultKind(asked["kind"]), reason=reason, times=1))
+        return None
 
     def news(asked: Asked) -> object:
         wallet.faults.set_news(NewsFault(NewsFaultKind(asked["kind"])))
@@ -227,7 +228,8 @@ def wallet_acts(wallet: StandInWallet) -> dict[str, Act]:
 
 def _dying(database: DyingDatabase) -> dict[str, Act]:
     def die_at(asked: Asked) -> object:
-        return database.die_at(asked["write"], inside=asked["inside"])
+        database.die_at(asked["write"], inside=asked["inside"])
+        return None
 
     return {"die": die_at}
 
