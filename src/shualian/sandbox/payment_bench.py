@@ -14,7 +14,7 @@ trial and confirmation; it is made up between the measured rounds and is not in 
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -470,7 +470,7 @@ def _measured(
 
 def _pay(
     hospital: _Hospital,
-    queues: list[Iterator[PersonNo]],
+    queues: Sequence[Iterator[PersonNo]],
     trials: Rounds,
     confirmations: Rounds,
 ) -> None:

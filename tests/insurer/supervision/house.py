@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from sqlalchemy import Connection, select
@@ -84,7 +83,7 @@ CHEN_FACE, PATIENT_FACE, STRANGER = 1, 2, 3
 
 def vector(who: int) -> Embedding:
     """The face of somebody."""
-    return np.eye(8, dtype=np.float32)[who]
+    return np.asarray(np.eye(8, dtype=np.float32)[who], dtype=np.float32)
 
 
 @dataclass
@@ -336,8 +335,7 @@ def terminal(institution: InstitutionCode = HOSPITAL, number: str = "K02") -> Ve
     found = Terminal(
         TerminalId(number), institution, TerminalClass.SCAN_FACE_PAY, Place("3 诊室", "内科")
     )
-    nothing = cast("None", None)
-    return VerifiedRequest(found, nothing, nothing, "KEY-1", NOW)  # type: ignore[arg-type]
+    return VerifiedRequest(found, None, None, "KEY-1", NOW)  # type: ignore[arg-type]
 
 
 def captured(who: int, *, active: bool = True, live: bool = True) -> Captured:
