@@ -211,6 +211,9 @@ class HospitalSide:
         self.doctor_desk = DoctorDesk(
             institution=institution,
             database=database,
+            clock=clock,
+            schedule=self.schedule,
+            sign_ins=self._insurer.sign_ins,
             records=self.records,
             visits=self.encounters,
             diagnoses=self.diagnoses,
