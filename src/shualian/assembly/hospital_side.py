@@ -113,9 +113,9 @@ class HospitalSide:
         self.audit = audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock)
         self._build_people()
         self._build_money(prices)
+        self._build_pharmacy()
         self._build_appointments()
         self._build_clinic()
-        self._build_pharmacy()
         self._build_wards()
 
     def sample_staff(self, cost: HashCost) -> StaffServices:
@@ -241,6 +241,7 @@ class HospitalSide:
             insurer=self._insurer.platform,
             sign_ins=self._insurer.sign_ins,
             allergies=self.records,
+            pharmacy=self.dispensing,
         )
         self.examinations = Examinations(
             institution=institution,

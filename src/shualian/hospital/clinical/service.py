@@ -1,8 +1,9 @@
 """Use cases of what doctors say and order.
 
 **How a signature survives a crash.** Order and charge items become signed in one transaction;
-then the lines are uploaded (2204). Power lost between leaves a signed order whose lines any later
-upload takes along, and nobody can pay for lines that are not uploaded.
+then the lines are uploaded (2204), and the pharmacy hears of a prescription. Power lost between
+leaves a signed order whose lines any later upload takes along, and nobody can pay for lines that
+are not uploaded; :meth:`ClinicalOrders.resume_all` tells the pharmacy what it has not heard.
 
 **How a withdrawal does.** An unpaid order is withdrawn and its lines are off the bill in one
 transaction; the next upload tells the insurer (2205). A paid one becomes ``refunding`` together
@@ -14,6 +15,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
@@ -60,7 +62,7 @@ from shualian.hospital.clinical.model import (
     to_refund,
     withdrawn,
 )
-from shualian.hospital.clinical.ports import Allergies
+from shualian.hospital.clinical.ports import Allergies, Pharmacy
 from shualian.hospital.clinical.store import SealedStatement
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter, check_open
@@ -97,6 +99,9 @@ from shualian.hospital.records.service import Records
 from shualian.hospital.scheduling.model import Doctor
 
 _CONTENT = "hospital.diagnosis.content"
+
+_TOLD_WITHIN = timedelta(hours=1)
+"""What was signed longer ago the pharmacy has, or its doctor signs it again."""
 
 
 class Diagnoses:
@@ -291,8 +296,13 @@ class ClinicalOrders:
         insurer: InsurerPlatform,
         sign_ins: DoctorSignIns,
         allergies: Allergies | None = None,
+        pharmacy: Pharmacy | None = None,
     ) -> None:
-        """Describe it; without ``allergies`` no order is compared with them."""
+        """Describe it.
+
+        Without ``allergies`` no order is compared with them; without ``pharmacy`` whoever signs
+        a prescription brings it there.
+        """
         self._institution = institution
         self._database = database
         self._clock = clock
@@ -302,6 +312,7 @@ class ClinicalOrders:
         self._insurer = insurer
         self._sign_ins = sign_ins
         self._allergies = allergies
+        self._pharmacy = pharmacy
 
     def draft(
         self,
@@ -431,6 +442,7 @@ class ClinicalOrders:
         elif order.doctor.dr_code != doctor.dr_code or order.state is OrderState.DISCARDED:
             raise Refused(ORDER_STEP, found=order.state.value, asked=OrderState.SIGNED.value)
         self._orders.upload(encounter_no=order.encounter_no)
+        self._prescribed(order)
         return self.get(order_no=order_no)
 
     def withdraw(self, *, order_no: OrderNo, by: StaffId, reason: str) -> OrderView:
@@ -459,7 +471,8 @@ class ClinicalOrders:
         return self.get(order_no=order_no)
 
     def resume_all(self) -> Sequence[OrderNo]:
-        """Lead refunds on that were interrupted; gives the orders that still wait."""
+        """Lead on what was interrupted; gives the orders whose refund still waits."""
+        self._tell_pharmacy()
         for order in self._refunding():
             # What still has no answer is told at the end, by what is stored.
             with suppress(Refused):
@@ -699,6 +712,22 @@ class ClinicalOrders:
             order, is_done=found[0].state is RefundState.DONE, now=self._clock.now()
         )
         return self._changed(connection, after)
+
+    def _prescribed(self, order: ClinicalOrder) -> None:
+        if self._pharmacy is None or order.kind is not OrderKind.PRESCRIPTION:
+            return
+        self._pharmacy.prescribed(
+            command_id=CommandId(order.order_no), encounter_no=order.encounter_no
+        )
+
+    def _tell_pharmacy(self) -> None:
+        """What was signed within the last hour and not told; again changes nothing."""
+        since = self._clock.now() - _TOLD_WITHIN
+        for order in self._database.read(
+            lambda connection: store.prescriptions_since(connection, self._institution, since)
+        ):
+            with suppress(Refused):
+                self._prescribed(order)
 
     def _refunding(self) -> Sequence[ClinicalOrder]:
         return self._database.read(

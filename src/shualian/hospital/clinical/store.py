@@ -236,6 +236,15 @@ def in_state(
     return _found(connection, institution, (orders.c.state == state.value) & kind)
 
 
+def prescriptions_since(
+    connection: Connection, institution: InstitutionCode, since: datetime
+) -> Sequence[ClinicalOrder]:
+    """The prescriptions that stand and were signed at ``since`` (UTC) or later."""
+    kind = orders.c.kind == OrderKind.PRESCRIPTION.value
+    signed = (orders.c.state == OrderState.SIGNED.value) & (orders.c.signed_at >= since)
+    return _found(connection, institution, kind & signed)
+
+
 def _found(
     connection: Connection, institution: InstitutionCode, condition: ColumnElement[bool]
 ) -> Sequence[ClinicalOrder]:

@@ -40,6 +40,8 @@ from shualian.core.identifiers import (
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
 from shualian.hospital.cashier.tenders import store as cash
+from shualian.hospital.clinical import store as clinical
+from shualian.hospital.clinical.model import Use
 from shualian.hospital.dispensing import store
 from shualian.hospital.dispensing.model import (
     COLLECTING_SCENES,
@@ -146,7 +148,17 @@ class ChargedMedicine:
     ) -> Sequence[PrescribedLine]:
         """See :class:`Prescriptions`."""
         items = orders.items_of(connection, self._institution, encounter_no)
-        return [_prescribed(item, item.split) for item in items if _is_medicine(item)]
+        ordered = clinical.of_encounter(connection, self._institution, encounter_no)
+        uses = {
+            (order.charged_by, line.medins_list_codg): line.use
+            for order in ordered
+            for line in order.lines
+        }
+        return [
+            _prescribed(item, item.split, uses.get((item.command_id, item.medins_list_codg)))
+            for item in items
+            if _is_medicine(item)
+        ]
 
     def standings(
         self,
@@ -196,7 +208,7 @@ def _is_medicine(item: ChargeItem) -> bool:
     return item.split is not None and item.split.med_chrgitm_type in MEDICINE
 
 
-def _prescribed(item: ChargeItem, split: FeeSplit | None) -> PrescribedLine:
+def _prescribed(item: ChargeItem, split: FeeSplit | None, use: Use | None) -> PrescribedLine:
     return PrescribedLine(
         feedetl_sn=item.feedetl_sn,
         medins_list_codg=item.medins_list_codg,
@@ -204,11 +216,15 @@ def _prescribed(item: ChargeItem, split: FeeSplit | None) -> PrescribedLine:
         name_en=item.name_en,
         cnt=item.cnt,
         unit="",
-        dose_zh="",
+        dose_zh="" if use is None else _dose(use),
         med_chrgitm_type="" if split is None else split.med_chrgitm_type,
         dr_code=item.bilg_dr_codg,
         dr_name=item.bilg_dr_name,
     )
+
+
+def _dose(use: Use) -> str:
+    return f"{use.dose}，{use.frequency}，{use.route}，{use.days} 天"[:200]
 
 
 def refuse_handed_out(connection: Connection, payment: Payment) -> None:
@@ -310,6 +326,19 @@ class Dispensing:
             return new
 
         return self._database.write(work)
+
+    def prescribed(self, *, command_id: CommandId, encounter_no: EncounterNo) -> None:
+        """:meth:`open` where there is something to open; see the port ``Pharmacy`` of doctors.
+
+        Raises:
+            Refused: ``hospital.encounter_not_found``, ``encounter_not_open``,
+                ``command_differs``.
+        """
+        try:
+            self.open(command_id=command_id, encounter_no=encounter_no)
+        except Refused as refused:
+            if refused.kind is not DISPENSE_NO_MEDICINE:
+                raise
 
     def withdraw(self, *, request_no: RequestNo) -> DispenseRequest:
         """Take a request back whose orders were withdrawn; nothing of it may be under way.

@@ -24,8 +24,8 @@ from shualian.sandbox.insured_city import (
     people_csv,
     synthetic_vectors,
 )
-from shualian.sandbox.province.cast import PHYSICIAN, PHYSICIAN_CODE, PLAYERS, Player
-from shualian.sandbox.province.model import Province, Resident, SampleHospital
+from shualian.sandbox.province.cast import PHYSICIAN, PLAYERS, Player
+from shualian.sandbox.province.model import PHYSICIAN_CODE, Province, Resident, SampleHospital
 from shualian.terminals.agent.model import AgentIdentity, EnrolmentBody
 from shualian.terminals.agent.store import AgentFolder
 from shualian.terminals.enrolment.model import key_id_of

@@ -20,7 +20,7 @@ from shualian.hospital.wallet.model import PayerRef
 from shualian.sandbox.ewallet.model import Terms
 from shualian.sandbox.ewallet.server import open_wallet
 from shualian.sandbox.police_registry.server import open_registry, put_people
-from shualian.sandbox.province.cast import PLAYERS
+from shualian.sandbox.province.cast import FACES, PLAYERS
 from shualian.sandbox.province.hospital import PASSPHRASE, open_accounts, set_up
 from shualian.sandbox.province.insurer import (
     LoadedPeople,
@@ -189,7 +189,7 @@ def _stand_ins(folder: Path, clock: Clock, people: LoadedPeople) -> None:
         folder / "police-registry", engine=engine, clock=clock, origin=_NOWHERE
     )
     with registry as opened:
-        put_people(opened, [player.person for player in PLAYERS], sample_pictures())
+        put_people(opened, [player.person for player in FACES], sample_pictures())
     now = clock.now()
     terms = Terms(*_WALLET_LIMITS, now - timedelta(days=1), now + _AGREED_FOR)
     with open_wallet(folder / "e-wallet", clock=clock, origin=_NOWHERE) as wallet:

@@ -28,10 +28,10 @@ from shualian.verification.captures.model import (
     RefusedMessage,
     ResultMessage,
 )
-from shualian.verification.model import NOT_LIVE, ConsentPurpose, Scene
+from shualian.verification.model import NOT_LIVE, ConsentPurpose, Scene, SessionState
 
 TRIES = 3
-"""Attempts of one capture: a busy machine that looks at a frame too late has missed a turn."""
+"""Captures of one person, and attempts of each."""
 
 _DIM = 0.45
 _NOTICE_PATH = "/terminal/v1/notice"
@@ -54,6 +54,22 @@ class Scan:
     answer: Answer
     first_frame_at: datetime
     frames: int
+
+    @property
+    def verified(self) -> bool:
+        """Whether it was who it had to be, also where the answer does not say who."""
+        answer = self.answer
+        return isinstance(answer, ResultMessage) and answer.state is SessionState.VERIFIED
+
+    @property
+    def missed(self) -> bool:
+        """Whether nobody was decided on because liveness was not shown."""
+        return isinstance(self.answer, RefusedMessage) and self.answer.code == NOT_LIVE.code
+
+    @property
+    def told(self) -> str:
+        """What the answer came to, without anything about a person."""
+        return told(self.answer)
 
     @property
     def found(self) -> ResultMessage:
@@ -154,27 +170,49 @@ class Faces:
         Raises:
             Refused: When the insurer does not open the capture.
         """
-        terminal.beat()
-        begun = terminal.captures.begin(
-            scene=scene,
-            notice_version=notice_of(terminal, scene),
-            consents=consents,
-            look_for=look_for,
-            amount_max_fen=amount_fen,
-        )
-        return self.watched(terminal, person, begun, look_for=look_for, profile=profile)
+
+        def begin() -> BeginAnswer:
+            return terminal.captures.begin(
+                scene=scene,
+                notice_version=notice_of(terminal, scene),
+                consents=consents,
+                look_for=look_for,
+                amount_max_fen=amount_fen,
+            )
+
+        return self.watched(terminal, person, begin, look_for=look_for, profile=profile)
 
     def watched(
         self,
         terminal: TerminalAtPlace,
         person: Person,
-        begun: BeginAnswer,
+        begin: Callable[[], BeginAnswer],
         *,
         look_for: LookForBody,
         profile: Profile = Profile.STANDING,
     ) -> Scan:
-        """The frames of a capture that is open, and what they came to."""
-        began = self._clock.now()
+        """Captures that ``begin`` opens, until somebody is decided on.
+
+        A turn that was missed is tried again, as people do; a machine that is too busy to look at
+        a frame within a second misses some.
+        """
+        for tries_left in reversed(range(TRIES)):
+            terminal.beat()
+            scan = self._once(terminal, person, begin(), look_for, profile)
+            if not scan.missed or not tries_left:
+                break
+        self.shown += person.shown
+        return scan
+
+    def _once(
+        self,
+        terminal: TerminalAtPlace,
+        person: Person,
+        begun: BeginAnswer,
+        look_for: LookForBody,
+        profile: Profile,
+    ) -> Scan:
+        began, before = self._clock.now(), len(person.shown)
         with terminal.captures.stream(begun) as stream:
             opened = stream.open(profile)
             answer = (
@@ -182,8 +220,7 @@ class Faces:
                 if isinstance(opened, RefusedMessage)
                 else _attempts(stream, person, look_for)
             )
-        self.shown += person.shown
-        return Scan(begun, answer, began, len(person.shown))
+        return Scan(begun, answer, began, len(person.shown) - before)
 
     def prove(
         self,
@@ -226,7 +263,7 @@ def notice_of(terminal: TerminalAtPlace, scene: Scene) -> str:
 def told(answer: object) -> str:
     """What an answer came to, without anything about a person."""
     if isinstance(answer, RefusedMessage):
-        return answer.code
+        return f"{answer.code} ({answer.told})"
     if isinstance(answer, ResultMessage):
         return answer.unknown.value if answer.unknown else answer.state.value
     return type(answer).__name__
