@@ -49,12 +49,22 @@ from shualian.hospital.clinical.model import (
     OrderView,
     Use,
 )
-from shualian.hospital.clinical.service import ClinicalOrders, Diagnoses
+from shualian.hospital.clinical.service import (
+    ClinicalOrders,
+    Diagnoses,
+    refuse_performed,
+    refuse_refund_of_performed,
+)
 from shualian.hospital.desk.service import DoctorDesk
 from shualian.hospital.dispensing import store as dispensing_store
 from shualian.hospital.dispensing.ports import RefundDone
 from shualian.hospital.dispensing.returns.service import Returns
-from shualian.hospital.dispensing.service import ChargedMedicine, Dispensing, refuse_handed_out
+from shualian.hospital.dispensing.service import (
+    ChargedMedicine,
+    Dispensing,
+    refuse_handed_out,
+    refuse_refund_of_handed_out,
+)
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.encounters.model import Encounter
@@ -1426,7 +1436,8 @@ class World:
             insurer=self.insurer,
             sealer=self.sealer,
             agreements=agreements,
-            may_cancel=refuse_handed_out,
+            may_cancel=(refuse_handed_out, refuse_performed),
+            may_refund=(refuse_refund_of_handed_out, refuse_refund_of_performed),
         )
         cashier = Cashier(
             institution=institution,

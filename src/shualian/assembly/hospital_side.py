@@ -20,10 +20,20 @@ from shualian.gateway.ewallet.model import NOTIFICATION_PATH
 from shualian.gateway.ewallet.service import EWalletClient, NoWallet, open_ewallet
 from shualian.hospital.cashier.closing.ports import InsurerBooks
 from shualian.hospital.cashier.service import Cashier, cashier_services
-from shualian.hospital.clinical.service import ClinicalOrders, Diagnoses
+from shualian.hospital.clinical.service import (
+    ClinicalOrders,
+    Diagnoses,
+    refuse_performed,
+    refuse_refund_of_performed,
+)
 from shualian.hospital.desk.service import DoctorDesk
 from shualian.hospital.dispensing.returns.service import PaymentRefunds, Returns
-from shualian.hospital.dispensing.service import ChargedMedicine, Dispensing, refuse_handed_out
+from shualian.hospital.dispensing.service import (
+    ChargedMedicine,
+    Dispensing,
+    refuse_handed_out,
+    refuse_refund_of_handed_out,
+)
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations.service import Examinations, ResultsOfVisits
@@ -177,7 +187,8 @@ class HospitalSide:
             insurer=self._insurer.platform,
             sealer=self._sealer,
             agreements=self.agreements,
-            may_cancel=refuse_handed_out,
+            may_cancel=(refuse_handed_out, refuse_performed),
+            may_refund=(refuse_refund_of_handed_out, refuse_refund_of_performed),
             stays=StayBillsOf(institution=institution, database=database),
         )
         self.cashier = Cashier(

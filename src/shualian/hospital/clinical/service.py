@@ -14,8 +14,9 @@ with the payment's ``refunding``, under one identifier; the payments' resolver l
 import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 
 from sqlalchemy import Connection
 
@@ -34,6 +35,7 @@ from shualian.core.refusals import Refused
 from shualian.hospital.clinical import store
 from shualian.hospital.clinical.model import (
     ORDER_NOT_FOUND,
+    ORDER_PERFORMED,
     ORDER_STEP,
     ClinicalLine,
     ClinicalOrder,
@@ -92,7 +94,7 @@ from shualian.hospital.orders.model import (
 from shualian.hospital.orders.ports import DoctorSignIns
 from shualian.hospital.orders.service import Ordering, Orders
 from shualian.hospital.payments import store as payments
-from shualian.hospital.payments.model import RefundState
+from shualian.hospital.payments.model import Payment, RefundState
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.ports import FieldSealer, InsurerPlatform, ask_insurer
 from shualian.hospital.records.service import Records
@@ -279,6 +281,50 @@ class _Books:
 
     def standing(self, order: ClinicalOrder) -> Standing:
         return standing(order, self.of_order(order), self.batches)
+
+
+def refuse_performed(connection: Connection, payment: Payment) -> None:
+    """Keep a settlement from being taken back of which something was carried out.
+
+    Payments asks it inside the transaction in which a cancellation begins.
+
+    Raises:
+        Refused: ``hospital.order_performed``.
+    """
+    _refuse_performed(
+        connection,
+        payment.institution,
+        charges.items_of_batch(connection, payment.institution, payment.chrg_bchno),
+    )
+
+
+def refuse_refund_of_performed(
+    connection: Connection, payment: Payment, staying: Mapping[ChargeItemNo, Decimal]
+) -> None:
+    """Keep lines from being refunded that were carried out, in whole or in part.
+
+    Payments asks it inside the transaction in which a refund begins.
+
+    Args:
+        connection: Of the transaction.
+        payment: Of whose bill the lines are.
+        staying: The lines, and how much of each is to stay on the bill.
+
+    Raises:
+        Refused: ``hospital.order_performed``.
+    """
+    items = charges.items_of_batch(connection, payment.institution, payment.chrg_bchno)
+    touched = [item for item in items if item.feedetl_sn in staying]
+    _refuse_performed(connection, payment.institution, touched)
+
+
+def _refuse_performed(
+    connection: Connection, institution: InstitutionCode, items: Sequence[ChargeItem]
+) -> None:
+    numbers = {item.command_id for item in items}
+    for order in store.by_numbers(connection, institution, [OrderNo(each) for each in numbers]):
+        if order.state is OrderState.PERFORMED:
+            raise Refused(ORDER_PERFORMED)
 
 
 class ClinicalOrders:
@@ -752,7 +798,12 @@ class ClinicalOrders:
         return self._books(connection, order.encounter_no), order
 
     def _books(self, connection: Connection, encounter_no: EncounterNo) -> _Books:
-        batches = charges.batches_of(connection, self._institution, encounter_no)
+        # Until a cancellation is decided its lines are neither paid nor open.
+        ending = payments.cancelling_of(connection, self._institution, encounter_no)
+        batches = [
+            replace(batch, state=BatchState.HELD) if batch.held_by in ending else batch
+            for batch in charges.batches_of(connection, self._institution, encounter_no)
+        ]
         return _Books(
             encounter=_encounter(connection, self._institution, encounter_no),
             orders=store.of_encounter(connection, self._institution, encounter_no),

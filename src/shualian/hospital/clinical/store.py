@@ -210,6 +210,13 @@ def by_number(
     return found[0] if found else None
 
 
+def by_numbers(
+    connection: Connection, institution: InstitutionCode, numbers: Collection[OrderNo]
+) -> Sequence[ClinicalOrder]:
+    """The orders with these numbers, as far as there are such."""
+    return _found(connection, institution, orders.c.order_no.in_(list(numbers)))
+
+
 def by_command(
     connection: Connection, institution: InstitutionCode, command_id: CommandId
 ) -> ClinicalOrder | None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from itertools import groupby
 
 from sqlalchemy import Connection
@@ -242,16 +243,23 @@ def refuse_handed_out(connection: Connection, payment: Payment) -> None:
 
 
 def refuse_refund_of_handed_out(
-    connection: Connection, institution: InstitutionCode, numbers: Collection[ChargeItemNo]
+    connection: Connection, payment: Payment, staying: Mapping[ChargeItemNo, Decimal]
 ) -> None:
     """Keep lines from being refunded whose medicine a patient has in hand.
 
-    What is being returned at the pharmacy may be refunded. For whoever refunds lines.
+    What is being returned at the pharmacy may be refunded. Payments asks it inside the transaction
+    in which a refund begins.
+
+    Args:
+        connection: Of the transaction.
+        payment: Of whose bill the lines are.
+        staying: The lines, and how much of each is to stay on the bill.
 
     Raises:
         Refused: ``hospital.dispense_not_returned``.
     """
-    if store.kept_of(connection, institution, numbers, but_coming_back=True):
+    in_hand = store.kept_of(connection, payment.institution, staying.keys(), but_coming_back=True)
+    if any(kept > staying[number] for number, kept in in_hand.items()):
         raise Refused(DISPENSE_NOT_RETURNED)
 
 

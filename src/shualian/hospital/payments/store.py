@@ -283,6 +283,16 @@ def of_encounter(
     return _stored_payments(connection, find(connection, one)[0])
 
 
+def cancelling_of(
+    connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
+) -> frozenset[CommandId]:
+    """The payments of an encounter whose cancellation has begun and has no outcome."""
+    query = select(payments.c.command_id).filter_by(
+        institution=institution, encounter_no=encounter_no, state=PaymentState.CANCELLING.value
+    )
+    return frozenset(CommandId(command_id) for command_id in connection.scalars(query))
+
+
 def by_slip(
     connection: Connection, institution: InstitutionCode, slip_no: SlipNo
 ) -> StoredPayment | None:

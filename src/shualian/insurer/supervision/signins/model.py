@@ -31,9 +31,10 @@ SignInId = NewType("SignInId", str)
 
 VALID_MAX = timedelta(hours=12)
 """The longest time that any policy may let a sign-in hold."""
-WITHOUT_ORDER = frozenset(("01", "07"))
-"""``med_chrgitm_type`` of what follows from the stay and no doctor orders: beds (床位费) and
-nursing (护理费). Charged for each day, whoever is on duty."""
+WITHOUT_ORDER = frozenset(("01", "02", "07"))
+"""``med_chrgitm_type`` of what follows from the visit and no doctor orders: beds (床位费) and
+nursing (护理费), charged for each day whoever is on duty, and the consultation itself (诊察费),
+which a registration charges before the doctor has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +359,7 @@ def signed_out(sign_in: SignIn, *, now: datetime) -> SignIn:
 
 
 def needing_doctor(ordered: Iterable[Ordered]) -> list[Ordered]:
-    """Those that a doctor ordered: all but beds and nursing."""
+    """Those that a doctor ordered: all but beds, nursing and the consultation itself."""
     return [each for each in ordered if each.med_chrgitm_type not in WITHOUT_ORDER]
 
 
