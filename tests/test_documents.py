@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("privacy.md", "the-right-person.md", "nothing-left-behind.md")
+PAGES = ("privacy.md", "the-right-person.md", "nothing-left-behind.md", "pages.md")
 TEST = re.compile(r"`(?:tests/)?([a-z_/]*test_[a-z_]+\.py)(?:::(test_[a-z0-9_]+))?`")
 CODE = re.compile(
     r"`((?:insurer|verification|face|gallery|gateway|sandbox|trust)/(?![a-z_/]*test_)[a-z_/]+(?:\.py)?)`"

@@ -98,7 +98,12 @@ class Kiosk:
 
 @contextmanager
 def kiosk_in(
-    world: World, *, flags: Sequence[str] = (), camera: bool = True, width: int = 1080, height: int = 1200
+    world: World,
+    *,
+    flags: Sequence[str] = (),
+    camera: bool = True,
+    width: int = 1080,
+    height: int = 1200,
 ) -> Iterator[Kiosk]:
     """A browser of its own, with the simulated camera unless another one is given by flags."""
     with launched(flags, width=width, height=height) as context:

@@ -1,7 +1,6 @@
 """The camera page: every hint, no camera, a refused one, a lost network; the camera is freed."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect

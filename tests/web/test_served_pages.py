@@ -94,7 +94,9 @@ def test_the_page_learns_what_terminals_sign(client: TestClient) -> None:
     assert client.get("/kiosk/settings.json").json() == {"origin": ORIGIN}
 
 
-@pytest.mark.parametrize("path", ["nothing.js", "../index.html", "assets/", "%2e%2e/secret", ".stamp"])
+@pytest.mark.parametrize(
+    "path", ["nothing.js", "../index.html", "assets/", "%2e%2e/secret", ".stamp"]
+)
 def test_what_is_no_page_is_not_found(client: TestClient, path: str) -> None:
     answer = client.get(f"/kiosk/{path}")
 

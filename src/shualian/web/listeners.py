@@ -28,8 +28,8 @@ from shualian.verification.emergency import api as emergency_api
 from shualian.verification.expectations import api as expectations_api
 from shualian.verification.failures import api as failures_api
 from shualian.web.application import StandIn, build_listener
-from shualian.web.served_pages import load_pages, page_routes, packaged_pages, welcome_routes
 from shualian.web.problems import MEDIA_TYPE, problem
+from shualian.web.served_pages import load_pages, packaged_pages, page_routes, welcome_routes
 
 PROBLEM_SCHEMA = {
     "type": "object",

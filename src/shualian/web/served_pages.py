@@ -16,7 +16,6 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict
 
 from shualian.core.database import forbid_in_transaction
-from shualian.core.mode import Mode
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 from shualian.insurer.consents.ports import InstitutionNames
 from shualian.terminals import api as terminals_api
