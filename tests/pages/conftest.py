@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pages.chromium import CHROMIUM
+from pages.chromium import CHROMIUM, driver
 from pages.world import World
 from shualian.web.served_pages import load_pages, packaged_pages
 
@@ -29,6 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _WHY_NOT:
         terminalreporter.write_sep("!", f"BROWSER TESTS DID NOT RUN: {_WHY_NOT}", red=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _driver_stopped() -> Iterator[None]:
+    yield
+    if driver.cache_info().currsize:
+        driver().stop()
 
 
 @pytest.fixture(scope="module")

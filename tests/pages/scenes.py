@@ -16,7 +16,7 @@ class FakeCamera:
 
     def __init__(self, folder: Path, samples: Mapping[str, SamplePicture]) -> None:
         self._folder = folder
-        self._actor = Actor.of(samples["minister_a_1"])
+        self._actor = Actor.of(samples["president_a_1"])
         self._bystander = Actor.of(samples["astronaut_1"])
         self.link = folder / "seen.mjpeg"
         self.shows(Scene.GOOD)
