@@ -296,6 +296,7 @@ class HospitalSide:
             proofs=self._insurer.proofs,
             insurer=self._insurer.platform,
             sealer=self._sealer,
+            calls=self._insurer.expectations,
         )
         self.returns = Returns(
             institution=institution,
@@ -318,6 +319,7 @@ class HospitalSide:
             orders=self.orders,
             payments=self.payments,
             prices=self.prices.on,
+            calls=self._insurer.expectations,
         )
 
     def housekeeping(self) -> Sequence[tuple[str, Callable[[], object]]]:

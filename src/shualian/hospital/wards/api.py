@@ -10,11 +10,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shualian.core.clock import Clock, business_date
-from shualian.core.identifiers import CommandId, EncounterNo, RecordNo
+from shualian.core.identifiers import CommandId, EncounterNo, RecordNo, TerminalId
 from shualian.core.money import Fen
 from shualian.hospital.evidence_body import (
     EvidenceAtTerminal,
     EvidenceAtWindow,
+    TerminalText,
     evidence_at_terminal,
     evidence_at_window,
 )
@@ -167,6 +168,13 @@ class WristbandBody(_Body):
     wristband: _Wristband = Field(repr=False)
     reason: BedsideReason
     from_wallet_fen: _Money = 0
+
+
+class WardCallBody(_Body):
+    """Let a device at the bed wait for the patient of a wristband."""
+
+    wristband: _Wristband = Field(repr=False)
+    terminal_id: TerminalText
 
 
 class StandingOrderBody(_Body):
@@ -529,6 +537,15 @@ def _add_charges(routes: APIRouter, desk: _Desk) -> None:
 
 def _add_settlements(routes: APIRouter, desk: _Desk) -> None:
     settling, nursing = desk.of_roles(SETTLING), desk.of_roles(NURSING)
+
+    @routes.post("/calls", dependencies=[Depends(nursing)])
+    def call(body: WardCallBody, response: Response) -> StayLine:
+        """Scan the wristband: the device at the bed waits for this one patient, 1:1."""
+        response.headers["Cache-Control"] = "no-store"
+        stay = desk.wards.bedside.call(
+            wristband=body.wristband, terminal_id=TerminalId(body.terminal_id)
+        )
+        return desk.line(stay)
 
     @routes.post("/stays/{stay_no}/payments", status_code=201, dependencies=[Depends(settling)])
     def prepare(stay_no: _NumberPath, body: PrepareBody) -> PaymentAnswer:

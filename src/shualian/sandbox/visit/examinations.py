@@ -6,8 +6,8 @@ from typing import Any
 from shualian.sandbox.steps import expect
 from shualian.sandbox.visit.faces import Proven
 from shualian.sandbox.visit.kiosk import EXPECTED
-from shualian.sandbox.visit.model import Done, Visit
 from shualian.sandbox.visit.stage import EXAMINATION_DESK, Stage, command
+from shualian.sandbox.visit.story import Done, Visit
 from shualian.verification.model import Scene
 
 LOGIN = "technician1"

@@ -14,7 +14,7 @@ import numpy as np
 
 from shualian.core.clock import Clock
 from shualian.core.identifiers import new_identifier
-from shualian.face.model import Picture, Profile
+from shualian.face.model import Box, Picture, Profile
 from shualian.sandbox.player import FRAMES_PER_SECOND, Actor
 from shualian.sandbox.samples import SamplePicture
 from shualian.sandbox.simulated_person import Habit, Person, obeys
@@ -33,10 +33,21 @@ from shualian.verification.model import NOT_LIVE, ConsentPurpose, Scene, Session
 TRIES = 3
 """Captures of one person, and attempts of each."""
 
+EVERYTHING = (
+    ConsentPurpose.COMPARISON,
+    ConsentPurpose.TEMPLATE,
+    ConsentPurpose.ONE_SCAN_PAYMENT,
+)
+"""All three ticks of the notice."""
+
 _DIM = 0.45
 _NOTICE_PATH = "/terminal/v1/notice"
 
+NOT_LIVE_CODE = NOT_LIVE.code
+
 Answer = ResultMessage | RefusedMessage
+FaceFinder = Callable[[Picture], Box]
+"""Where the largest face of a picture is, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +175,7 @@ class Faces:
         amount_fen: int = 0,
         consents: Collection[ConsentPurpose] = (ConsentPurpose.COMPARISON,),
         profile: Profile = Profile.STANDING,
+        tries: int = TRIES,
     ) -> Scan:
         """Touch, notice, frames, decision.
 
@@ -180,7 +192,9 @@ class Faces:
                 amount_max_fen=amount_fen,
             )
 
-        return self.watched(terminal, person, begin, look_for=look_for, profile=profile)
+        return self.watched(
+            terminal, person, begin, look_for=look_for, profile=profile, tries=tries
+        )
 
     def watched(
         self,
@@ -190,15 +204,16 @@ class Faces:
         *,
         look_for: LookForBody,
         profile: Profile = Profile.STANDING,
+        tries: int = TRIES,
     ) -> Scan:
         """Captures that ``begin`` opens, until somebody is decided on.
 
         A turn that was missed is tried again, as people do; a machine that is too busy to look at
         a frame within a second misses some.
         """
-        for tries_left in reversed(range(TRIES)):
+        for tries_left in reversed(range(tries)):
             terminal.beat()
-            scan = self._once(terminal, person, begin(), look_for, profile)
+            scan = self._once(terminal, person, begin(), look_for, profile, tries)
             if not scan.missed or not tries_left:
                 break
         self.shown += person.shown
@@ -211,6 +226,7 @@ class Faces:
         begun: BeginAnswer,
         look_for: LookForBody,
         profile: Profile,
+        tries: int,
     ) -> Scan:
         began, before = self._clock.now(), len(person.shown)
         with terminal.captures.stream(begun) as stream:
@@ -218,7 +234,7 @@ class Faces:
             answer = (
                 opened
                 if isinstance(opened, RefusedMessage)
-                else _attempts(stream, person, look_for)
+                else _attempts(stream, person, look_for, tries)
             )
         return Scan(begun, answer, began, len(person.shown) - before)
 
@@ -284,10 +300,10 @@ def refused_as(act: Callable[[], object], code: str) -> str:
     raise VisitWentWrong(f"expected {code}, found no refusal")
 
 
-def _attempts(stream: CaptureStream, person: Person, look_for: LookForBody) -> Answer:
+def _attempts(stream: CaptureStream, person: Person, look_for: LookForBody, tries: int) -> Answer:
     """Watch until somebody is decided on; a turn that was missed is tried again."""
     answer = stream.capture(person)
-    for _ in range(TRIES - 1):
+    for _ in range(tries - 1):
         missed = isinstance(answer, RefusedMessage) and answer.code == NOT_LIVE.code
         if not missed or not answer.may_go_on:
             break

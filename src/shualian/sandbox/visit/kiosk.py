@@ -1,4 +1,4 @@
-"""The machine in the hall: activation, the PIN, registration, and taking a consent back."""
+"""The machine in the hall: activation, registration, and taking a consent back."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -6,20 +6,12 @@ from typing import Any
 
 from shualian.sandbox.steps import VisitWentWrong, expect
 from shualian.sandbox.visit.clients import TerminalAtPlace
-from shualian.sandbox.visit.faces import Proven, Scan
-from shualian.sandbox.visit.model import Done, Visit
+from shualian.sandbox.visit.faces import EVERYTHING, Proven, Scan
 from shualian.sandbox.visit.stage import HALL_1, Stage, command
+from shualian.sandbox.visit.story import Done, Visit
 from shualian.verification.captures.model import ExpectedBody, TypedNumberBody
 from shualian.verification.model import ConsentPurpose, Scene
 
-SAMPLE_PIN = "206713"
-"""That the sample patient chooses."""
-
-_EVERYTHING = (
-    ConsentPurpose.COMPARISON,
-    ConsentPurpose.TEMPLATE,
-    ConsentPurpose.ONE_SCAN_PAYMENT,
-)
 _PREFIX = "/terminal/v1/hospital"
 EXPECTED = ExpectedBody(kind="expected")
 
@@ -40,7 +32,7 @@ class Kiosk:
             self._stage.faces.person(visit.player.seen),
             scene=Scene.REGISTRATION,
             look_for=look_for,
-            consents=_EVERYTHING,
+            consents=EVERYTHING,
         )
         found = scan.found
         expect(found.activated, "an activated voucher", found.standing)
@@ -82,13 +74,6 @@ class Kiosk:
             f"已报到，排队号 {visit.queue_no}，前面 {place['ahead']} 人",
             own=True,
         )
-
-    def choose_pin(self, visit: Visit) -> Done:
-        """Found among those expected today, no number typed; sets the PIN for payments."""
-        proof = self._own_act(visit)
-        body = {**proof.own_act, "claim": _claim(self._terminal), "pin": SAMPLE_PIN}
-        self._terminal.post("/terminal/v1/vouchers/pin", body)
-        return Done("刷脸（在今天要来的人里认出，不报号码）后设支付密码", own=True)
 
     def withdraw(self, visit: Visit) -> Done:
         """Take the consent to a kept template back, with a receipt."""

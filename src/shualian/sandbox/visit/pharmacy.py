@@ -6,9 +6,9 @@ from typing import Any
 
 from shualian.sandbox.steps import VisitWentWrong, expect
 from shualian.sandbox.visit.faces import refused_as
-from shualian.sandbox.visit.kiosk import EXPECTED, SAMPLE_PIN
-from shualian.sandbox.visit.model import Done, Paid, Visit
 from shualian.sandbox.visit.stage import DISPENSARY, Stage, command
+from shualian.sandbox.visit.story import Done, Paid, Visit
+from shualian.verification.captures.model import CalledBody
 from shualian.verification.model import Scene
 
 REVIEWER, RELEASER = "pharmacist1", "pharmacist2"
@@ -27,6 +27,7 @@ class Dispensary:
         """Review, scan the boxes, then one scan of the patient pays and releases."""
         handover = self._ready(visit)
         bill = handover["bill"]
+        self._call(handover["request_no"])
         own = int(bill["psn_cash_pay"])
         faces = self._stage.faces
         amount = int(bill["medfee_sumamt"])
@@ -34,7 +35,7 @@ class Dispensary:
             self._terminal,
             faces.person(visit.player.seen),
             scene=Scene.DISPENSING,
-            look_for=EXPECTED,
+            look_for=CalledBody(kind="called"),
             amount_fen=amount,
         )
         proof = faces.prove(
@@ -43,14 +44,13 @@ class Dispensary:
             Scene.DISPENSING,
             intent_id=handover["intent_id"],
             amount_fen=amount,
-            pin=SAMPLE_PIN,
         )
         released = self._released(handover, proof.at_window, from_wallet_fen=own)
         paid = Paid.of(bill, wallet_fen=own)
         visit.bills.append(paid)
         return Done(
             f"审方、扫 {_codes_of(handover)} 个追溯码；窗口一次刷脸付清并发药（{scan.frames} 帧，"
-            f"人脸 + 支付密码：默认权重下人脸单独不动钱），取药号 {released['queue_no']}",
+            f"人脸 + 叫号：默认权重下人脸单独不动钱），取药号 {released['queue_no']}",
             paid,
             own=True,
         )
@@ -79,6 +79,13 @@ class Dispensary:
         handover: Mapping[str, Any] = desk.post(f"{path}/bill", {"command_id": command()})
         expect(handover["pays"], "a bill", handover["state"])
         return handover
+
+    def _call(self, request_no: str) -> None:
+        """The number is called: the window's terminal waits for this one patient."""
+        self._stage.staff(RELEASER).post(
+            f"{_STAFF}/requests/{request_no}/call",
+            {"terminal_id": self._terminal.terminal_id},
+        )
 
     def _released(
         self,

@@ -9,8 +9,8 @@ from shualian.sandbox.province.model import PHYSICIAN_CODE
 from shualian.sandbox.steps import expect
 from shualian.sandbox.visit.clients import StaffAtDesk
 from shualian.sandbox.visit.faces import Scan, notice_of, refused_as
-from shualian.sandbox.visit.model import Done, Paid, Visit
 from shualian.sandbox.visit.stage import Stage, command
+from shualian.sandbox.visit.story import Done, Paid, Visit
 from shualian.verification.captures.model import BeginAnswer, CalledBody
 from shualian.verification.model import ConsentPurpose, Scene
 
@@ -25,7 +25,7 @@ MEDICINE = (
     [
         {
             "code": "YP001",
-            "count": 2,
+            "count": 3,
             "use": {"dose": "每次 2 粒", "frequency": "每日 3 次", "route": "口服", "days": 4},
         }
     ],

@@ -5,8 +5,8 @@ from typing import Any
 
 from shualian.sandbox.steps import expect
 from shualian.sandbox.visit.kiosk import session_of
-from shualian.sandbox.visit.model import Done, Paid, Visit
 from shualian.sandbox.visit.stage import CASHIER, Stage, command
+from shualian.sandbox.visit.story import Done, Paid, Visit
 from shualian.verification.captures.model import DocumentBody
 from shualian.verification.model import Scene
 
