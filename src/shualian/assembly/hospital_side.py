@@ -29,8 +29,8 @@ from shualian.hospital.clinical.service import (
 from shualian.hospital.desk.service import DoctorDesk
 from shualian.hospital.dispensing.returns.service import PaymentRefunds, Returns
 from shualian.hospital.dispensing.service import (
-    ChargedMedicine,
     Dispensing,
+    SignedPrescriptions,
     refuse_handed_out,
     refuse_refund_of_handed_out,
 )
@@ -121,9 +121,9 @@ class HospitalSide:
         self.audit = audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock)
         self._build_people()
         self._build_money(prices)
+        self._build_pharmacy()
         self._build_appointments()
         self._build_clinic()
-        self._build_pharmacy()
         self._build_wards()
 
     def _build_people(self) -> None:
@@ -234,6 +234,7 @@ class HospitalSide:
             insurer=self._insurer.platform,
             sign_ins=self._insurer.sign_ins,
             allergies=self.records,
+            pharmacy=self.dispensing,
         )
         self.examinations = Examinations(
             institution=institution,
@@ -273,7 +274,7 @@ class HospitalSide:
             clock=clock,
             records=self.records,
             payments=self.payments,
-            prescriptions=ChargedMedicine(institution=institution),
+            prescriptions=SignedPrescriptions(institution=institution, prices=self.prices),
             proofs=self._insurer.proofs,
             insurer=self._insurer.platform,
             sealer=self._sealer,
