@@ -60,8 +60,8 @@ from shualian.hospital.dispensing import store as dispensing_store
 from shualian.hospital.dispensing.ports import RefundDone
 from shualian.hospital.dispensing.returns.service import Returns
 from shualian.hospital.dispensing.service import (
-    ChargedMedicine,
     Dispensing,
+    SignedPrescriptions,
     refuse_handed_out,
     refuse_refund_of_handed_out,
 )
@@ -72,6 +72,8 @@ from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations import store as examination_store
 from shualian.hospital.examinations.service import Examinations
 from shualian.hospital.model import (
+    FUND_REFUSED,
+    NOTHING_SAID,
     WHOLE_STAY,
     Admission,
     Amounts,
@@ -432,12 +434,12 @@ def classed(detail: FeeDetail) -> FeeSplit:
         raise Refused(ITEM_UNKNOWN, feedetl_sn=detail.feedetl_sn)
     level, kind, upfront, ceiling = _CLASSES[detail.medins_list_codg]
     amount, own, over = detail.det_item_fee_sumamt, ZERO, ZERO
-    if level == "03":
+    if level == "03" or detail.hosp_appr_flag == FUND_REFUSED:
         own = amount
     elif ceiling is not None:
         limit = (Decimal(ceiling) * detail.cnt * 100).to_integral_value(ROUND_HALF_UP)
         over = Fen(max(0, amount - int(limit)))
-    first = ZERO if level == "03" else share(Fen(amount - over), Decimal(upfront))
+    first = ZERO if own else share(Fen(amount - over), Decimal(upfront))
     return FeeSplit(
         feedetl_sn=detail.feedetl_sn,
         det_item_fee_sumamt=amount,
@@ -561,7 +563,6 @@ class Insurer:
         self.information: dict[VisitId, VisitInformation] = {}
         self.settled_intents: set[IntentId] = set()
         self.boxes: dict[str, tuple[ChargeItemNo, PersonNo, str]] = {}
-        self.untraced: set[ChargeItemNo] = set()
         self.messages: list[str] = []
         self.fault: Fault | None = None
         self._only: str | None = None
@@ -713,8 +714,8 @@ class Insurer:
                 )
                 if state != "free" and not own:
                     raise Refused(TRACE_USED)
-            settled, untraced = line.settled_by is not None, told.feedetl_sn in self.untraced
-            if settled and told.missing and not untraced:
+            untraced = line.detail.hosp_appr_flag == FUND_REFUSED
+            if line.settled_by is not None and told.missing and not untraced:
                 raise Refused(TRACE_MISSING)
         for told in telling.lines:
             live = (told.feedetl_sn, telling.psn_no, "live")
@@ -723,21 +724,11 @@ class Insurer:
         return tuple(self.lines[told.feedetl_sn].split for told in telling.lines)
 
     def _flag(self, line: Line, *, missing: bool) -> None:
-        number = line.detail.feedetl_sn
         if line.settled_by is not None:
             return
-        self.untraced.discard(number)
+        flag = FUND_REFUSED if missing else NOTHING_SAID
+        line.detail = replace(line.detail, hosp_appr_flag=flag)
         line.split = classed(line.detail)
-        if missing:
-            self.untraced.add(number)
-            amount = line.detail.det_item_fee_sumamt
-            line.split = replace(
-                line.split,
-                fulamt_ownpay_amt=amount,
-                overlmt_amt=ZERO,
-                preselfpay_amt=ZERO,
-                inscp_scp_amt=ZERO,
-            )
 
     def tell_visit_information(self, information: VisitInformation) -> None:
         def answer() -> None:
@@ -1453,6 +1444,17 @@ class World:
             insurer=self.insurer,
             sealer=self.sealer,
         )
+        dispensing = Dispensing(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            payments=payments,
+            prescriptions=SignedPrescriptions(institution=institution, prices=prices),
+            proofs=self.proofs,
+            insurer=self.insurer,
+            sealer=self.sealer,
+        )
         clinical = ClinicalOrders(
             institution=institution,
             database=database,
@@ -1463,6 +1465,7 @@ class World:
             insurer=self.insurer,
             sign_ins=self.sign_ins,
             allergies=self.allergies,
+            pharmacy=dispensing,
         )
         schedule = Schedule(
             institution=institution,
@@ -1501,17 +1504,7 @@ class World:
             returns=Returns(
                 institution=institution, database=database, clock=clock, refunds=self.refunds
             ),
-            dispensing=Dispensing(
-                institution=institution,
-                database=database,
-                clock=clock,
-                records=records,
-                payments=payments,
-                prescriptions=ChargedMedicine(institution=institution),
-                proofs=self.proofs,
-                insurer=self.insurer,
-                sealer=self.sealer,
-            ),
+            dispensing=dispensing,
             emergencies=EmergencyDesk(
                 institution=institution,
                 database=database,

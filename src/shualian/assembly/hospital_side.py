@@ -29,8 +29,8 @@ from shualian.hospital.clinical.service import (
 from shualian.hospital.desk.service import DoctorDesk
 from shualian.hospital.dispensing.returns.service import PaymentRefunds, Returns
 from shualian.hospital.dispensing.service import (
-    ChargedMedicine,
     Dispensing,
+    SignedPrescriptions,
     refuse_handed_out,
     refuse_refund_of_handed_out,
 )
@@ -292,7 +292,7 @@ class HospitalSide:
             clock=clock,
             records=self.records,
             payments=self.payments,
-            prescriptions=ChargedMedicine(institution=institution),
+            prescriptions=SignedPrescriptions(institution=institution, prices=self.prices),
             proofs=self._insurer.proofs,
             insurer=self._insurer.platform,
             sealer=self._sealer,

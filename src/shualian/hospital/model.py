@@ -351,6 +351,10 @@ class VisitCancellation:
     ipt_otp_no: EncounterNo
 
 
+NOTHING_SAID, FUND_REFUSED = "0", "2"
+"""``hosp_appr_flag``: nothing is said of the fund; it is not to pay for the line."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeeDetail:
     """One row of ``feedetail`` (2204).
@@ -367,6 +371,7 @@ class FeeDetail:
         bilg_dept_name: 开单科室名称.
         bilg_dr_codg: 开单医生编码.
         bilg_dr_name: 开单医师姓名.
+        hosp_appr_flag: 医院审批标志: ``0`` nothing said, ``2`` the fund is not to pay for it.
     """
 
     feedetl_sn: ChargeItemNo
@@ -380,6 +385,7 @@ class FeeDetail:
     bilg_dept_name: str
     bilg_dr_codg: str
     bilg_dr_name: str
+    hosp_appr_flag: str = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,13 @@ from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
 from shualian.core.settings import HospitalSettings, Settings
-from shualian.hospital.dispensing.model import DispenseRequest, Handover, Picked, RequestState
+from shualian.hospital.dispensing.model import (
+    DispenseRequest,
+    Handover,
+    Picked,
+    RequestState,
+    ReturnPart,
+)
 from shualian.hospital.model import CardEvidence, DocumentEvidence, FaceEvidence
 from shualian.hospital.orders.model import OrderLine
 from shualian.hospital.stock.model import Delivery
@@ -153,6 +159,28 @@ def test_without_codes_the_insurer_pays_nothing_of_the_line(street: Street) -> N
 
     assert payment.confirmed.amounts.fulamt_ownpay_amt == 64_00
     assert payment.confirmed.amounts.fund_pay_sumamt == 0
+
+
+def test_what_stays_after_a_part_refund_is_as_little_paid_by_the_insurer(street: Street) -> None:
+    request = street.reviewed("3")
+    handover = street.billed(request, cnt="3")
+    street.release(handover)
+    assert handover.command_id is not None
+
+    street.hospital.returns.give_back(
+        street.reviewer,
+        command_id=command(),
+        request_no=request.request_no,
+        parts=[ReturnPart(0, Decimal(1), ())],
+        unopened=True,
+        reason="医生换药",
+    )
+
+    payment = street.hospital.payments.get(command_id=handover.command_id)
+    assert payment.rest is not None
+    assert payment.rest.amounts.medfee_sumamt == 64_00
+    assert payment.rest.amounts.fulamt_ownpay_amt == 64_00
+    assert street.insurer.funds.check_books().coherent
 
 
 def test_a_box_sold_at_another_institution_is_refused_and_both_are_reported(

@@ -35,6 +35,7 @@ from shualian.core.identifiers import (
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
 from shualian.insurer.benefits.model import broken_identities
+from shualian.insurer.funds import store as ledger
 from shualian.insurer.funds.model import cash_clearing, fund, payable
 from shualian.insurer.persons.model import InsuranceStatus
 from shualian.insurer.settlement import service, statements, store
@@ -389,7 +390,7 @@ def test_a_settlement_whose_writing_fails_leaves_nothing_and_the_repeat_goes_thr
     before = state(any_office, person.psn_no)
 
     with monkeypatch.context() as crash:
-        crash.setattr(service.ledger, "check_booked", lambda *_: 1 / 0)
+        crash.setattr(ledger, "check_booked", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             charged.settle("K1", agreed=agreed, evidence=evidence)
     assert any_office.proofs.redemptions() == []

@@ -43,7 +43,6 @@ from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
 from shualian.hospital.cashier.tenders import store as cash
 from shualian.hospital.clinical import store as clinical
-from shualian.hospital.clinical.model import Use
 from shualian.hospital.dispensing import store
 from shualian.hospital.dispensing.model import (
     COLLECTING_SCENES,
@@ -81,6 +80,7 @@ from shualian.hospital.dispensing.model import (
     check_picked,
     check_traced,
     handover_moved,
+    may_withdraw,
     missing_of,
     moved,
     new_line,
@@ -89,12 +89,14 @@ from shualian.hospital.dispensing.model import (
     stood_by,
     trace_line,
 )
-from shualian.hospital.dispensing.ports import Calls, Prescriptions
+from shualian.hospital.dispensing.ports import Calls, Prescriptions, PricesWithin
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
 from shualian.hospital.model import (
     COMMAND_DIFFERS,
+    FUND_REFUSED,
     INTENT_DIFFERS,
+    NOTHING_SAID,
     PROOF_NOT_FITTING,
     CardEvidence,
     CodeEvidence,
@@ -150,17 +152,7 @@ class ChargedMedicine:
     ) -> Sequence[PrescribedLine]:
         """See :class:`Prescriptions`."""
         items = orders.items_of(connection, self._institution, encounter_no)
-        ordered = clinical.of_encounter(connection, self._institution, encounter_no)
-        uses = {
-            (order.charged_by, line.medins_list_codg): line.use
-            for order in ordered
-            for line in order.lines
-        }
-        return [
-            _prescribed(item, item.split, uses.get((item.command_id, item.medins_list_codg)))
-            for item in items
-            if _is_medicine(item)
-        ]
+        return [_prescribed(item, item.split) for item in items if _is_medicine(item)]
 
     def standings(
         self,
@@ -210,7 +202,7 @@ def _is_medicine(item: ChargeItem) -> bool:
     return item.split is not None and item.split.med_chrgitm_type in MEDICINE
 
 
-def _prescribed(item: ChargeItem, split: FeeSplit | None, use: Use | None) -> PrescribedLine:
+def _prescribed(item: ChargeItem, split: FeeSplit | None) -> PrescribedLine:
     return PrescribedLine(
         feedetl_sn=item.feedetl_sn,
         medins_list_codg=item.medins_list_codg,
@@ -218,15 +210,46 @@ def _prescribed(item: ChargeItem, split: FeeSplit | None, use: Use | None) -> Pr
         name_en=item.name_en,
         cnt=item.cnt,
         unit="",
-        dose_zh="" if use is None else _dose(use),
+        dose_zh="",
         med_chrgitm_type="" if split is None else split.med_chrgitm_type,
         dr_code=item.bilg_dr_codg,
         dr_name=item.bilg_dr_name,
+        ordered_by=item.command_id,
     )
 
 
-def _dose(use: Use) -> str:
-    return f"{use.dose}，{use.frequency}，{use.route}，{use.days} 天"[:200]
+class SignedPrescriptions(ChargedMedicine):
+    """Prescriptions as their doctors signed them: in which unit, and how it is taken."""
+
+    def __init__(self, *, institution: InstitutionCode, prices: PricesWithin) -> None:
+        super().__init__(institution=institution)
+        self._prices = prices
+
+    def medicine(
+        self, connection: Connection, encounter_no: EncounterNo
+    ) -> Sequence[PrescribedLine]:
+        """See :class:`Prescriptions`; what nobody signed a prescription for says no dose."""
+        items = orders.items_of(connection, self._institution, encounter_no)
+        uses = {
+            (order.charged_by, place): line.use
+            for order in clinical.of_encounter(connection, self._institution, encounter_no)
+            for place, line in enumerate(order.lines)
+        }
+        found = []
+        for item in filter(_is_medicine, items):
+            use = uses.get((item.command_id, item.line_no))
+            line = replace(
+                _prescribed(item, item.split),
+                unit=self._unit(connection, item),
+                dose_zh="" if use is None else use.text_zh,
+            )
+            found.append(line)
+        return found
+
+    def _unit(self, connection: Connection, item: ChargeItem) -> str:
+        prices = self._prices.on_within(connection, business_date(item.fee_ocur_time))
+        priced = prices.items.get(item.medins_list_codg)
+        return "" if priced is None else priced.unit
 
 
 def refuse_handed_out(connection: Connection, payment: Payment) -> None:
@@ -316,7 +339,7 @@ class Dispensing:
     def open(self, *, command_id: CommandId, encounter_no: EncounterNo) -> DispenseRequest:
         """Put an encounter's medicine that is on no request yet into the pharmacy's queue.
 
-        Whoever signs a prescription asks for it, once for a command.
+        For medicine that no prescription was signed for here; once for a command.
 
         Raises:
             Refused: ``hospital.encounter_not_found``, ``encounter_not_open``,
@@ -330,27 +353,52 @@ class Dispensing:
                 if earlier.encounter_no != encounter_no:
                     raise Refused(COMMAND_DIFFERS)
                 return earlier
-            found = encounters.by_number(connection, self._institution, encounter_no)
-            if found is None:
-                raise Refused(ENCOUNTER_NOT_FOUND)
-            new = self._new(connection, command_id, request_no, found.encounter, now)
+            encounter = self._encounter(connection, encounter_no)
+            lines = self._not_requested(connection, encounter_no)
+            if not lines:
+                raise Refused(DISPENSE_NO_MEDICINE)
+            new = self._new(connection, command_id, request_no, encounter, lines, now)
             store.add_request(connection, new)
             return new
 
         return self._database.write(work)
 
-    def prescribed(self, *, command_id: CommandId, encounter_no: EncounterNo) -> None:
-        """:meth:`open` where there is something to open; see the port ``Pharmacy`` of doctors.
+    def prescribed(
+        self, connection: Connection, *, command_id: CommandId, encounter_no: EncounterNo
+    ) -> None:
+        """A prescription was signed: its medicine is in the queue from now on; again nothing.
+
+        Part of another use case's transaction; the request has the command that charged it.
 
         Raises:
-            Refused: ``hospital.encounter_not_found``, ``encounter_not_open``,
-                ``command_differs``.
+            Refused: ``hospital.encounter_not_found``.
         """
-        try:
-            self.open(command_id=command_id, encounter_no=encounter_no)
-        except Refused as refused:
-            if refused.kind is not DISPENSE_NO_MEDICINE:
-                raise
+        if store.request_of_command(connection, self._institution, command_id) is not None:
+            return
+        waiting = self._not_requested(connection, encounter_no)
+        lines = [line for line in waiting if line.ordered_by == command_id]
+        if not lines:
+            return
+        request_no, now = RequestNo(new_identifier()), self._clock.now()
+        encounter = self._encounter(connection, encounter_no)
+        new = self._new(connection, command_id, request_no, encounter, lines, now)
+        store.add_request(connection, new)
+
+    def withdrawn(self, connection: Connection, *, command_id: CommandId) -> None:
+        """A prescription was withdrawn: what it asked for leaves the queue; again nothing.
+
+        Part of another use case's transaction. What was given out, or came back, stays as it is.
+        """
+        request = store.request_of_command(connection, self._institution, command_id)
+        if request is None or not may_withdraw(request):
+            return
+        under_way = store.open_handover(connection, self._institution, request.request_no)
+        if under_way is not None:
+            if under_way.state is HandoverState.PAYING:
+                # Its payment has ended, or the prescription could not have been withdrawn.
+                under_way = handover_moved(under_way, HandoverState.PREPARED)
+            self._drop(connection, under_way)
+        store.put_request(connection, moved(request, RequestState.WITHDRAWN))
 
     def withdraw(self, *, request_no: RequestNo) -> DispenseRequest:
         """Take a request back whose orders were withdrawn; nothing of it may be under way.
@@ -630,20 +678,30 @@ class Dispensing:
             left += len(group)
         return left
 
+    def _not_requested(
+        self, connection: Connection, encounter_no: EncounterNo
+    ) -> Sequence[PrescribedLine]:
+        """Medicine of an encounter that is on no request yet."""
+        medicine = self._prescriptions.medicine(connection, encounter_no)
+        numbers = [line.feedetl_sn for line in medicine]
+        known = store.on_requests(connection, self._institution, numbers)
+        return [line for line in medicine if line.feedetl_sn not in known]
+
+    def _encounter(self, connection: Connection, encounter_no: EncounterNo) -> Encounter:
+        found = encounters.by_number(connection, self._institution, encounter_no)
+        if found is None:
+            raise Refused(ENCOUNTER_NOT_FOUND)
+        return found.encounter
+
     def _new(
         self,
         connection: Connection,
         command_id: CommandId,
         request_no: RequestNo,
         encounter: Encounter,
+        new: Sequence[PrescribedLine],
         now: datetime,
     ) -> DispenseRequest:
-        medicine = self._prescriptions.medicine(connection, encounter.encounter_no)
-        numbers = [line.feedetl_sn for line in medicine]
-        known = store.on_requests(connection, self._institution, numbers)
-        new = [line for line in medicine if line.feedetl_sn not in known]
-        if not new:
-            raise Refused(DISPENSE_NO_MEDICINE)
         day = business_date(now)
         return DispenseRequest(
             request_no=request_no,
@@ -756,6 +814,9 @@ class Dispensing:
     def _told(self, connection: Connection, case: _Case, splits: Sequence[FeeSplit]) -> None:
         """The insurer knows the boxes: its splits of the lines are newer than ours."""
         orders.replace_splits(connection, splits)
+        # Said again with every later upload: of what stays after a refund, of lines that moved.
+        for flag, numbers in _flags(case).items():
+            orders.flag_items(connection, self._institution, numbers, flag)
         request = self._request(connection, case.request.request_no)
         store.put_request(connection, _traced(request, case))
 
@@ -1076,6 +1137,16 @@ class Dispensing:
         if found is None:
             raise Refused(DISPENSE_NOT_FOUND)
         return found
+
+
+def _flags(case: _Case) -> Mapping[str, Sequence[ChargeItemNo]]:
+    """What is said of the lines whose boxes were told, while nobody has paid for them."""
+    flags: dict[str, list[ChargeItemNo]] = {}
+    for part in case.handover.parts:
+        if case.standing(part) is Standing.OPEN:
+            flag = FUND_REFUSED if part.missing > 0 else NOTHING_SAID
+            flags.setdefault(flag, []).append(case.request.line(part.line_no).feedetl_sn)
+    return flags
 
 
 def _traced(request: DispenseRequest, case: _Case) -> DispenseRequest:

@@ -33,7 +33,7 @@ from shualian.core.database import UtcTime, forbid_in_transaction
 from shualian.core.database.rows import changed_rows, find, sought, write
 from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo, InstitutionCode
 from shualian.core.money import Fen
-from shualian.hospital.model import FeeSplit
+from shualian.hospital.model import NOTHING_SAID, FeeSplit
 from shualian.hospital.orders.model import (
     UNSETTLED,
     Batch,
@@ -79,6 +79,7 @@ items = Table(
     Column("bilg_dept_name", String(100), nullable=False),
     Column("bilg_dr_codg", _IDENTIFIER, nullable=False),
     Column("bilg_dr_name", String(50), nullable=False),
+    Column("hosp_appr_flag", String(3), nullable=False, server_default=NOTHING_SAID),
     Column("withdrawn_at", UtcTime),
     UniqueConstraint("institution", "command_id", "line_no", name="uq_charge_item_line"),
 )
@@ -254,6 +255,20 @@ def replace_splits(connection: Connection, changed: Sequence[FeeSplit]) -> None:
         connection.execute(update(splits).where(known).values(values))
 
 
+def flag_items(
+    connection: Connection,
+    institution: InstitutionCode,
+    numbers: Collection[ChargeItemNo],
+    hosp_appr_flag: str,
+) -> None:
+    """What the hospital says of lines from now on, however often they are uploaded."""
+    connection.execute(
+        update(items)
+        .where(items.c.institution == institution, items.c.feedetl_sn.in_(list(numbers)))
+        .values(hosp_appr_flag=hosp_appr_flag)
+    )
+
+
 def items_of(
     connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
 ) -> Sequence[ChargeItem]:
@@ -349,6 +364,7 @@ def _item(row: Row[Any]) -> ChargeItem:
         bilg_dept_name=row.bilg_dept_name,
         bilg_dr_codg=row.bilg_dr_codg,
         bilg_dr_name=row.bilg_dr_name,
+        hosp_appr_flag=row.hosp_appr_flag,
         split=None if row.split_feedetl_sn is None else _split(row),
         withdrawn_at=row.withdrawn_at,
     )

@@ -19,6 +19,7 @@ from shualian.hospital.dispensing.model import (
     ReturnState,
 )
 from shualian.hospital.dispensing.returns.service import PaymentRefunds, Returns
+from shualian.hospital.model import FUND_REFUSED
 
 
 @pytest.fixture
@@ -55,6 +56,14 @@ def give_back(
     )
 
 
+def real_returns(world: World) -> Returns:
+    """The counter whose refunds are those of the payments."""
+    refunds = PaymentRefunds(institution=HOSPITAL, database=world.database, payments=world.payments)
+    return Returns(
+        institution=HOSPITAL, database=world.database, clock=world.clock, refunds=refunds
+    )
+
+
 def test_a_part_comes_back_into_quarantine_with_its_money_and_its_code(pharmacy: Pharmacy) -> None:
     request = pharmacy.collected()
 
@@ -78,12 +87,7 @@ def test_money_of_medicine_in_the_hand_goes_back_with_the_medicine_only(
         world.payments,
         world.payments.of_encounter(encounter_no=request.encounter_no),
     )
-    returns = Returns(
-        institution=HOSPITAL,
-        database=world.database,
-        clock=world.clock,
-        refunds=PaymentRefunds(institution=HOSPITAL, database=world.database, payments=payments),
-    )
+    returns = real_returns(world)
 
     def at_the_counter(number: int) -> MedicineReturn:
         return returns.give_back(
@@ -112,6 +116,32 @@ def test_money_of_medicine_in_the_hand_goes_back_with_the_medicine_only(
     assert at_the_counter(2).state is at_the_counter(3).state is ReturnState.DONE
     assert world.insurer.standing == {}
     assert pharmacy.quarantine() == 3
+
+
+def test_what_stays_of_a_line_without_codes_is_still_not_paid_by_the_fund(
+    pharmacy: Pharmacy,
+) -> None:
+    world = pharmacy.world
+    world.agreed()
+    request = pharmacy.reviewed(cnt="3")
+    pharmacy.prepared(request, coded=False)
+    handover = pharmacy.billed(request.request_no)
+    pharmacy.release(handover, pharmacy.face(handover))
+
+    real_returns(world).give_back(
+        REVIEWER,
+        command_id=command(),
+        request_no=request.request_no,
+        parts=[ReturnPart(0, Decimal(1), ())],
+        unopened=True,
+        reason="医生换药",
+    )
+
+    (line,) = world.insurer.lines.values()
+    assert (line.detail.cnt, line.detail.hosp_appr_flag) == (2, FUND_REFUSED)
+    payment = world.payments.get(command_id=pharmacy.command_of(handover))
+    assert payment.answer.amounts.fulamt_ownpay_amt == 64_00
+    assert payment.answer.amounts.fund_pay_sumamt == 0
 
 
 def test_everything_comes_back_and_no_more_than_that(pharmacy: Pharmacy) -> None:
