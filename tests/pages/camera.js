@@ -3,7 +3,11 @@
   const FRAME_MS = 70
   const pause = (ms) => new Promise((done) => setTimeout(done, ms))
   const asked = () => document.querySelector('[data-prompt]')?.dataset.prompt ?? ''
-  window.openCameras = 0
+  let open = 0
+  const count = (change) => {
+    open += change
+    document.documentElement.dataset.cameras = String(open)
+  }
   const devices = navigator.mediaDevices
   if (devices === undefined) return
   devices.enumerateDevices = async () => [{ kind: 'videoinput', deviceId: 'simulated', label: '' }]
@@ -15,7 +19,7 @@
     context.fillRect(0, 0, 640, 480)
     const stream = canvas.captureStream(30)
     const track = stream.getVideoTracks()[0]
-    window.openCameras += 1
+    count(1)
     const draw = async () => {
       while (track.readyState === 'live') {
         try {
@@ -26,7 +30,7 @@
         }
         await pause(FRAME_MS)
       }
-      window.openCameras -= 1
+      count(-1)
     }
     void draw()
     return stream

@@ -83,6 +83,11 @@ class Kiosk:
         expect(self.page.locator(f"[data-at={state}]")).to_be_visible()
         return self
 
+    def cameras(self, count: int) -> "Kiosk":
+        """Wait until so many cameras are open; only the simulated one counts them."""
+        expect(self.page.locator("html")).to_have_attribute("data-cameras", str(count))
+        return self
+
     def text(self) -> str:
         return self.page.locator("body").inner_text()
 

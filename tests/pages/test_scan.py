@@ -1,9 +1,10 @@
 """The camera page: every hint, no camera, a refused one, a lost network; the camera is freed."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from pages.audit import audit
 from pages.kiosk import Kiosk, kiosk_in
@@ -103,14 +104,23 @@ def test_a_lost_network_is_told_and_the_scan_goes_on_when_it_is_back(world: Worl
     """The person stays where she is: same consent, same camera, a new capture."""
     with kiosk_in(world) as kiosk:
         kiosk.enrolled()
-        kiosk.page.route_web_socket("**/captures/stream", lambda route: route.close())
-        world.stands_there("minister_a_1")
+        lost: list[WebSocketRoute] = []
+
+        def cut_at_first(route: WebSocketRoute) -> None:
+            lost.append(route)
+            if len(lost) <= 2:
+                route.close()
+            else:
+                route.connect_to_server()
+
+        kiosk.page.route_web_socket(re.compile("/captures/stream$"), cut_at_first)
         _to_scan(kiosk)
         expect(kiosk.page.locator("[data-hint=network]")).to_be_visible()
         expect(kiosk.part("hint")).to_contain_text("网络不通")
-        kiosk.page.unroute_all()
-        kiosk.touch("home").at("home")
-        kiosk.page.wait_for_function("window.openCameras === 0")
+        expect(kiosk.page.locator("[data-prompt=left], [data-prompt=right]")).to_be_visible()
+        kiosk.cameras(1)
+        assert len(lost) == 3
+        kiosk.touch("home").at("home").cameras(0)
 
 
 def test_without_network_the_kiosk_says_so_and_comes_back_by_itself(world: World) -> None:
@@ -130,12 +140,12 @@ def test_the_camera_is_freed_on_every_way_out(world: World) -> None:
         kiosk.enrolled()
         for leave in ("home", "help", "other"):
             _to_scan(kiosk)
-            kiosk.page.wait_for_function("window.openCameras === 1")
+            kiosk.cameras(1)
             if leave == "other":
-                kiosk.touch("other").at("way")
+                kiosk.touch("other").at("window")
             else:
                 kiosk.touch(leave)
-            kiosk.page.wait_for_function("window.openCameras === 0")
+            kiosk.cameras(0)
             kiosk.touch("home").at("home")
             kiosk.page.reload()
             kiosk.at("asleep")

@@ -154,6 +154,10 @@ test('after three failures nobody is asked to try the face again', () => {
   expect(state).toMatchObject({ at: 'refused', exits: ['way', 'home'] })
 })
 
+test('a missed movement may be tried again although its one attempt is over', () => {
+  expect(after(ASLEEP, ...TO_SCAN, refused('challenge_missed', 'final'))).toMatchObject({ exits: ['again', 'way', 'home'] })
+})
+
 test('what is final is not offered again, and an open outcome offers nothing but to wait', () => {
   expect(after(ASLEEP, ...TO_SCAN, refused('photo_old', 'final'))).toMatchObject({ exits: ['way', 'home'] })
   expect(after(ASLEEP, ...TO_SCAN, refused('not_known', 'unknown'))).toMatchObject({ exits: ['home'] })

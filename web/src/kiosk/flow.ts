@@ -345,10 +345,11 @@ export function exitsOf(refusal: Refusal, journey: Journey): readonly Exit[] {
   const told = refusal.told ?? ''
   if (ONLY_HOME.has(told) || refusal.finality === 'unknown') return ['home']
   if (told === 'consent_needed') return ['notice', 'way', 'home']
-  const again = journey.failures < FAILURES_MAX && refusal.finality === 'temporary'
+  // What a person is told decides: the refusal behind it may be final for this one attempt only.
+  const helps = told === '' ? refusal.finality === 'temporary' : AGAIN_HELPS.has(told)
   const exits: Exit[] = []
   if (NUMBER_HELPS.has(told)) exits.push('number')
-  else if (again && (AGAIN_HELPS.has(told) || told === '')) exits.push('again')
+  else if (helps && journey.failures < FAILURES_MAX) exits.push('again')
   if (told === 'not_matched') exits.push('number')
   return [...exits, 'way', 'home']
 }
