@@ -35,6 +35,8 @@ from shualian.terminals.agent.store import AgentFolder
 
 SETTINGS_FILE = "sandbox.toml"
 PROVINCE_FILE = "province.json"
+PORTS = 40
+"""So many in a row hold every listener of the province."""
 _NOWHERE = "http://127.0.0.1:1"
 _WALLET_MONEY = Fen(2_000_00)
 _WALLET_LIMITS = (Fen(800_00), Fen(3_000_00))
@@ -127,9 +129,16 @@ def load_province(
 
 
 def settings_of(folder: Path, hospitals: Sequence[SampleHospital], ports: Ports) -> Settings:
-    """The settings of the province; each hospital has listeners of its own."""
+    """The settings of the province; each hospital has listeners of its own.
+
+    No database and no outside party of the operator's own settings is touched.
+    """
     return Settings(
         data_dir=folder,
+        insurer_database_url=None,
+        audit_checkpoints_dir=None,
+        registry_url=None,
+        ewallet_url=None,
         terminal_origin=ports.at(0),
         channel_origin=ports.at(1),
         staff_origin=ports.at(2),

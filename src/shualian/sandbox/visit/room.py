@@ -149,6 +149,11 @@ class ConsultingRoom:
         shown = self._ordered(visit, MEDICINE)
         return Done(f"医生看到 {len(reports)} 份结果（回诊不再收诊查费）；{shown}；签名生效")
 
+    def prescribe_only(self, visit: Visit) -> None:
+        """For somebody who comes for medicine."""
+        self._state(visit)
+        self._ordered(visit, MEDICINE)
+
     def send_to_examinations(self, visit: Visit) -> None:
         """The patient goes and will come back."""
         self._doctor.post(f"{_STAFF}/encounters/{visit.encounter_no}/awaiting-results")
@@ -251,5 +256,7 @@ class ConsultingRoom:
         signed = self._doctor.post(f"{path}/sign", {"acknowledged": seen})
         visit.orders[order[0]] = drafted["order_no"]
         names = "、".join(line["name_zh"] for line in signed["lines"])
-        adds, cash = (format_yuan(Fen(preview[f"adds_{each}"])) for each in ("fen", "cash_fen"))
-        return f"{names} {adds} 元（签名前看到：本人多付 {cash} 元）"
+        amount, adds = (
+            format_yuan(Fen(fen)) for fen in (signed["amount_fen"], preview["adds_fen"])
+        )
+        return f"{names} {amount} 元（签名前看到：其中本人负担 {adds} 元）"
