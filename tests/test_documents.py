@@ -12,6 +12,7 @@ PAGES = (
     "one-story.md",
     "nothing-left-behind.md",
     "anyone.md",
+    "pages.md",
 )
 TEST = re.compile(r"`(?:tests/)?([a-z_/]*test_[a-z_]+\.py)(?:::(test_[a-z0-9_]+))?`")
 CODE = re.compile(

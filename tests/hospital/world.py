@@ -49,12 +49,22 @@ from shualian.hospital.clinical.model import (
     OrderView,
     Use,
 )
-from shualian.hospital.clinical.service import ClinicalOrders, Diagnoses
+from shualian.hospital.clinical.service import (
+    ClinicalOrders,
+    Diagnoses,
+    refuse_performed,
+    refuse_refund_of_performed,
+)
 from shualian.hospital.desk.service import DoctorDesk
 from shualian.hospital.dispensing import store as dispensing_store
 from shualian.hospital.dispensing.ports import RefundDone
 from shualian.hospital.dispensing.returns.service import Returns
-from shualian.hospital.dispensing.service import ChargedMedicine, Dispensing, refuse_handed_out
+from shualian.hospital.dispensing.service import (
+    Dispensing,
+    SignedPrescriptions,
+    refuse_handed_out,
+    refuse_refund_of_handed_out,
+)
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.encounters.model import Encounter
@@ -62,6 +72,8 @@ from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations import store as examination_store
 from shualian.hospital.examinations.service import Examinations
 from shualian.hospital.model import (
+    FUND_REFUSED,
+    NOTHING_SAID,
     WHOLE_STAY,
     Admission,
     Amounts,
@@ -422,12 +434,12 @@ def classed(detail: FeeDetail) -> FeeSplit:
         raise Refused(ITEM_UNKNOWN, feedetl_sn=detail.feedetl_sn)
     level, kind, upfront, ceiling = _CLASSES[detail.medins_list_codg]
     amount, own, over = detail.det_item_fee_sumamt, ZERO, ZERO
-    if level == "03":
+    if level == "03" or detail.hosp_appr_flag == FUND_REFUSED:
         own = amount
     elif ceiling is not None:
         limit = (Decimal(ceiling) * detail.cnt * 100).to_integral_value(ROUND_HALF_UP)
         over = Fen(max(0, amount - int(limit)))
-    first = ZERO if level == "03" else share(Fen(amount - over), Decimal(upfront))
+    first = ZERO if own else share(Fen(amount - over), Decimal(upfront))
     return FeeSplit(
         feedetl_sn=detail.feedetl_sn,
         det_item_fee_sumamt=amount,
@@ -551,7 +563,6 @@ class Insurer:
         self.information: dict[VisitId, VisitInformation] = {}
         self.settled_intents: set[IntentId] = set()
         self.boxes: dict[str, tuple[ChargeItemNo, PersonNo, str]] = {}
-        self.untraced: set[ChargeItemNo] = set()
         self.messages: list[str] = []
         self.fault: Fault | None = None
         self._only: str | None = None
@@ -703,8 +714,8 @@ class Insurer:
                 )
                 if state != "free" and not own:
                     raise Refused(TRACE_USED)
-            settled, untraced = line.settled_by is not None, told.feedetl_sn in self.untraced
-            if settled and told.missing and not untraced:
+            untraced = line.detail.hosp_appr_flag == FUND_REFUSED
+            if line.settled_by is not None and told.missing and not untraced:
                 raise Refused(TRACE_MISSING)
         for told in telling.lines:
             live = (told.feedetl_sn, telling.psn_no, "live")
@@ -713,21 +724,11 @@ class Insurer:
         return tuple(self.lines[told.feedetl_sn].split for told in telling.lines)
 
     def _flag(self, line: Line, *, missing: bool) -> None:
-        number = line.detail.feedetl_sn
         if line.settled_by is not None:
             return
-        self.untraced.discard(number)
+        flag = FUND_REFUSED if missing else NOTHING_SAID
+        line.detail = replace(line.detail, hosp_appr_flag=flag)
         line.split = classed(line.detail)
-        if missing:
-            self.untraced.add(number)
-            amount = line.detail.det_item_fee_sumamt
-            line.split = replace(
-                line.split,
-                fulamt_ownpay_amt=amount,
-                overlmt_amt=ZERO,
-                preselfpay_amt=ZERO,
-                inscp_scp_amt=ZERO,
-            )
 
     def tell_visit_information(self, information: VisitInformation) -> None:
         def answer() -> None:
@@ -1287,6 +1288,20 @@ class SignIns:
         forbid_in_transaction("a question to the register of doctors")
         return dr_code not in self.absent and bool(institution) and at >= START
 
+    def at_work(
+        self, dr_code: str, *, institution: InstitutionCode, at: datetime
+    ) -> "Working | None":
+        valid = self.valid(dr_code, institution=institution, at=at)
+        return Working(at + timedelta(hours=8)) if valid else None
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A sign-in that holds for eight hours."""
+
+    ends_at: datetime
+    confirmed: bool = False
+
 
 class AllergyBook:
     """What patients are allergic to."""
@@ -1412,7 +1427,8 @@ class World:
             insurer=self.insurer,
             sealer=self.sealer,
             agreements=agreements,
-            may_cancel=refuse_handed_out,
+            may_cancel=(refuse_handed_out, refuse_performed),
+            may_refund=(refuse_refund_of_handed_out, refuse_refund_of_performed),
         )
         cashier = Cashier(
             institution=institution,
@@ -1428,6 +1444,17 @@ class World:
             insurer=self.insurer,
             sealer=self.sealer,
         )
+        dispensing = Dispensing(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            payments=payments,
+            prescriptions=SignedPrescriptions(institution=institution, prices=prices),
+            proofs=self.proofs,
+            insurer=self.insurer,
+            sealer=self.sealer,
+        )
         clinical = ClinicalOrders(
             institution=institution,
             database=database,
@@ -1438,6 +1465,14 @@ class World:
             insurer=self.insurer,
             sign_ins=self.sign_ins,
             allergies=self.allergies,
+            pharmacy=dispensing,
+        )
+        schedule = Schedule(
+            institution=institution,
+            database=database,
+            clock=clock,
+            fees=fees,
+            policy=self.policy,
         )
         examinations = Examinations(
             institution=institution,
@@ -1453,13 +1488,7 @@ class World:
             records=records,
             encounters=encounters,
             orders=orders,
-            schedule=Schedule(
-                institution=institution,
-                database=database,
-                clock=clock,
-                fees=fees,
-                policy=self.policy,
-            ),
+            schedule=schedule,
             appointments=Appointments(
                 institution=institution,
                 database=database,
@@ -1475,17 +1504,7 @@ class World:
             returns=Returns(
                 institution=institution, database=database, clock=clock, refunds=self.refunds
             ),
-            dispensing=Dispensing(
-                institution=institution,
-                database=database,
-                clock=clock,
-                records=records,
-                payments=payments,
-                prescriptions=ChargedMedicine(institution=institution),
-                proofs=self.proofs,
-                insurer=self.insurer,
-                sealer=self.sealer,
-            ),
+            dispensing=dispensing,
             emergencies=EmergencyDesk(
                 institution=institution,
                 database=database,
@@ -1515,6 +1534,9 @@ class World:
             doctor_desk=DoctorDesk(
                 institution=institution,
                 database=database,
+                clock=clock,
+                schedule=schedule,
+                sign_ins=self.sign_ins,
                 records=records,
                 visits=encounters,
                 diagnoses=diagnoses,

@@ -451,6 +451,7 @@ def _charge_item(detail: at_hospital.FeeDetail, chrg_bchno: str) -> at_insurer.C
         pric=detail.pric,
         bilg_dept_codg=detail.bilg_dept_codg,
         bilg_dr_codg=detail.bilg_dr_codg,
+        hosp_appr_flag=detail.hosp_appr_flag,
     )
 
 

@@ -351,6 +351,10 @@ class VisitCancellation:
     ipt_otp_no: EncounterNo
 
 
+NOTHING_SAID, FUND_REFUSED = "0", "2"
+"""``hosp_appr_flag``: nothing is said of the fund; it is not to pay for the line."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeeDetail:
     """One row of ``feedetail`` (2204).
@@ -367,6 +371,7 @@ class FeeDetail:
         bilg_dept_name: 开单科室名称.
         bilg_dr_codg: 开单医生编码.
         bilg_dr_name: 开单医师姓名.
+        hosp_appr_flag: 医院审批标志: ``0`` nothing said, ``2`` the fund is not to pay for it.
     """
 
     feedetl_sn: ChargeItemNo
@@ -380,6 +385,7 @@ class FeeDetail:
     bilg_dept_name: str
     bilg_dr_codg: str
     bilg_dr_name: str
+    hosp_appr_flag: str = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True)
@@ -861,8 +867,17 @@ ANSWER_INVALID = hospital_kind(
     "Take no money; tell the technicians and the insurer",
     Helper.TECHNICIAN,
 )
+TERMINAL_ELSEWHERE = hospital_kind(
+    "terminal_elsewhere",
+    "这台机器不是本院的",
+    "This terminal belongs to another institution",
+    "请用本院的机器，或到窗口办理",
+    "Use a terminal of this hospital, or go to a window",
+    Helper.TECHNICIAN,
+)
 
 REFUSALS = (
+    TERMINAL_ELSEWHERE,
     COMMAND_DIFFERS,
     OUTCOME_UNKNOWN,
     INSURER_UNREACHABLE,

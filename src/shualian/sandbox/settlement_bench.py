@@ -46,6 +46,7 @@ from shualian.core.identifiers import (
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import KindsOf, Refused
+from shualian.hospital.orders import model as at_hospital
 from shualian.insurer.benefits.store import (
     load_catalogues,
     load_policies,
@@ -83,8 +84,8 @@ from shualian.verification.model import Redemption, Scene
 
 TARGET_PER_S = 1_000
 TARGET_RATIO = 0.6
-_CLINIC = InstitutionCode("H99000000001")
-_REGION = "990000"
+CLINIC = InstitutionCode("H99000000001")
+REGION = "990000"
 _PEOPLE = 2_000
 _OF_EACH_CLIENT = 40
 _BALANCE = Fen(10_000_000_00)
@@ -173,15 +174,25 @@ class _Ready:
     command_id: CommandId
 
 
-class _Office:
-    """An insurer in small over the measured database."""
+class Office:
+    """An insurer in small over the measured database.
+
+    Attributes:
+        database: Its own.
+        clock: The machine's.
+        sealer: Of everything.
+        settlements: Its use cases.
+        funds: Accounts and books.
+        register: Of the people.
+        people: Who are insured, each with money in the personal account.
+    """
 
     def __init__(self, database: Database, folder: Path, clock: Clock, *, people: int) -> None:
         for each in _STORES:
             database.create_tables(each.metadata)
         self.database = database
         self.clock = clock
-        sealer = Sealer(DevelopmentKeys(folder))
+        self.sealer = sealer = Sealer(DevelopmentKeys(folder))
         parts: dict[str, Any] = {
             "database": database,
             "clock": clock,
@@ -193,23 +204,23 @@ class _Office:
         self.settlements = Settlements(**parts)
         self.capturing = _Capturing(**parts)
         self.funds = Funds(database=database, clock=clock)
-        Institutions(database=database).contract(Institution(_CLINIC, "示例社区", "1", _REGION))
-        register = Persons(database=database, sealer=sealer, mode=Mode.SANDBOX)
+        Institutions(database=database).contract(Institution(CLINIC, "示例社区", "1", REGION))
+        self.register = Persons(database=database, sealer=sealer, mode=Mode.SANDBOX)
         with ThreadPoolExecutor(8) as pool:
-            numbers = range(1, people + 1)
-            self.people = list(pool.map(lambda serial: self._insured(register, serial), numbers))
+            self.people = list(pool.map(self._insured, range(1, people + 1)))
 
-    def _insured(self, register: Persons, serial: int) -> PersonNo:
+    def _insured(self, serial: int) -> PersonNo:
+        register = self.register
         found = register.find_by_id_number(id_number(serial))
         if found is None:
-            insurance = Insurance("310", "1101", _REGION)
+            insurance = Insurance("310", "1101", REGION)
             found = register.register_insured(
                 id_number=id_number(serial), name="测试甲", insurances=[insurance]
             )
             self.funds.credit_personal_account(
                 command_id=CommandId(new_identifier()),
                 psn_no=found.psn_no,
-                region=_REGION,
+                region=REGION,
                 amount=_BALANCE,
             )
         return found.psn_no
@@ -220,17 +231,43 @@ class _Office:
             lambda connection: [self._ready(connection, psn_no) for psn_no in psn_nos]
         )
 
+    def visited(self, connection: Connection, psn_no: PersonNo, encounter_no: EncounterNo) -> Visit:
+        """A visit that begins now, as an institution opens it without a scan."""
+        registration = Registration(
+            psn_no, "310", self.clock.now(), "02", encounter_no, "D1", "A03", "A03"
+        )
+        visit = Visit(VisitId(new_identifier()), CLINIC, registration)
+        add_visit(connection, visit)
+        return visit
+
+    def charge(
+        self, connection: Connection, visit: Visit, items: Sequence[at_hospital.ChargeItem]
+    ) -> None:
+        """The lines of a hospital's bill, as they are found once it has uploaded them."""
+        lines = [
+            ChargeItem(
+                feedetl_sn=item.feedetl_sn,
+                chrg_bchno=item.chrg_bchno,
+                fee_ocur_time=item.fee_ocur_time,
+                med_list_codg=item.med_list_codg,
+                medins_list_codg=item.medins_list_codg,
+                det_item_fee_sumamt=item.det_item_fee_sumamt,
+                cnt=item.cnt,
+                pric=item.pric,
+                bilg_dept_codg=item.bilg_dept_codg,
+                bilg_dr_codg=item.bilg_dr_codg,
+            )
+            for item in items
+        ]
+        settlements_store.add_charge_items(connection, visit.mdtrt_id, lines)
+
     def _ready(self, connection: Connection, psn_no: PersonNo) -> _Ready:
         now = self.clock.now()
-        registration = Registration(
-            psn_no, "310", now, "02", EncounterNo(new_identifier()), "D1", "A03", "A03"
-        )
-        visit = Visit(VisitId(new_identifier()), _CLINIC, registration)
-        add_visit(connection, visit)
+        visit = self.visited(connection, psn_no, EncounterNo(new_identifier()))
         items = [_item(number, amount, code, visit) for number, (amount, code) in enumerate(_LINES)]
         settlements_store.add_charge_items(connection, visit.mdtrt_id, items)
         whole = Fen(sum(amount for amount, _ in _LINES))
-        known = KnownProof(_CLINIC, psn_no, psn_no, Scene.SETTLEMENT, whole, pin=True)
+        known = KnownProof(CLINIC, psn_no, psn_no, Scene.SETTLEMENT, whole, pin=True)
         proof = known_proofs.issue(connection, known, now=now)
         return _Ready(
             bill=Bill(
@@ -263,7 +300,7 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         database = connect_database(url)
         try:
-            office = _Office(database, Path(folder) / "keys", clock, people=people)
+            office = Office(database, Path(folder) / "keys", clock, people=people)
             rate = _measured(office, engine_of(url), clients, seconds)
             if not office.funds.check_books().coherent:
                 raise Refused(BENCH_INCOHERENT)
@@ -277,7 +314,7 @@ def engine_of(url: str) -> str:
     return url.split(":", maxsplit=1)[0].split("+", maxsplit=1)[0]
 
 
-def _measured(office: _Office, engine: str, clients: int, seconds: float) -> SettlementRate:
+def _measured(office: Office, engine: str, clients: int, seconds: float) -> SettlementRate:
     whole, raw = Rounds(), Rounds()
     shares = _shares(office, clients)
     for make in (_settling(office), _sending(office)):  # prepares statements, fills caches
@@ -301,10 +338,10 @@ def _measured(office: _Office, engine: str, clients: int, seconds: float) -> Set
     )
 
 
-def _settling(office: _Office) -> Callable[[_Ready], Job]:
+def _settling(office: Office) -> Callable[[_Ready], Job]:
     def job(ready: _Ready) -> Job:
         return lambda: office.settlements.settle(
-            institution=_CLINIC,
+            institution=CLINIC,
             command_id=ready.command_id,
             bill=ready.bill,
             confirmed=ready.confirmed,
@@ -314,11 +351,11 @@ def _settling(office: _Office) -> Callable[[_Ready], Job]:
     return job
 
 
-def _sending(office: _Office) -> Callable[[_Ready], Job]:
+def _sending(office: Office) -> Callable[[_Ready], Job]:
     def job(ready: _Ready) -> Job:
         try:
             office.capturing.settle(
-                institution=_CLINIC,
+                institution=CLINIC,
                 command_id=ready.command_id,
                 bill=ready.bill,
                 confirmed=ready.confirmed,
@@ -340,7 +377,7 @@ def _jobs(shares: list[list[_Ready]], make: Callable[[_Ready], Job]) -> list[lis
     return [[make(ready) for ready in share] for share in shares]
 
 
-def _shares(office: _Office, clients: int) -> Iterator[list[list[_Ready]]]:
+def _shares(office: Office, clients: int) -> Iterator[list[list[_Ready]]]:
     """Round for round, bills of people of its own for each client, as at counters."""
     queues = [itertools.cycle(office.people[client::clients]) for client in range(clients)]
     while True:

@@ -18,6 +18,9 @@ from shualian.insurer.channels import api as channels_api
 from shualian.insurer.consents import api as consents_api
 from shualian.insurer.family import api as family_api
 from shualian.insurer.messages import api as messages_api
+from shualian.insurer.supervision.alerts import api as alerts_api
+from shualian.insurer.supervision.signins import api as signins_api
+from shualian.insurer.supervision.wardchecks import api as wardchecks_api
 from shualian.insurer.templates import api as templates_api
 from shualian.insurer.vouchers import api as vouchers_api
 from shualian.staff import api as staff_api
@@ -31,6 +34,7 @@ from shualian.verification.emergency import api as emergency_api
 from shualian.verification.expectations import api as expectations_api
 from shualian.verification.failures import api as failures_api
 from shualian.web.application import StandIn, build_listener
+from shualian.web.hospital_rooms import staff_rooms, terminal_rooms
 from shualian.web.problems import MEDIA_TYPE, problem
 from shualian.web.served_pages import load_pages, packaged_pages, page_routes, welcome_routes
 
@@ -60,6 +64,7 @@ _AT_THE_WINDOW = _DECIDING | {Role.CLERK, Role.OPERATOR}
 _TREATING = frozenset((Role.DOCTOR, Role.NURSE, Role.SUPERVISOR))
 _RECEIVING = frozenset((Role.CLERK, Role.DOCTOR, Role.NURSE, Role.TECHNICIAN, Role.ADMINISTRATOR))
 _SUPERVISING = frozenset((Role.SUPERVISOR,))
+_NURSING = frozenset((Role.NURSE, Role.DOCTOR, Role.ADMINISTRATOR))
 
 
 def build_terminal_listener(
@@ -96,6 +101,8 @@ def build_terminal_listener(
         failures_api.terminal_routes(),
         welcome_routes(insurer.terminals, insurer.institution_names, origin=origin),
         *_own_acts(insurer, settings, origin),
+        *_supervised_acts(insurer, origin),
+        *(() if hospital is None else terminal_rooms(hospital, insurer.terminals, origin=origin)),
     )
     kiosk = load_pages(packaged_pages() / "kiosk")
     pages = page_routes("/kiosk", kiosk, origin=origin, camera=True)
@@ -137,9 +144,7 @@ def build_staff_listener(
             _staff(insurer.staff, caller, cookie, Side.INSURER),
             *accounts,
             _desks(insurer, caller, party),
-            page_routes(
-                "/staff", load_pages(packaged_pages() / "staff"), origin=party.origin, camera=True
-            ),
+            _staff_pages(party, insurer.mode, settings, hospitals=hospitals),
         ],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
@@ -169,13 +174,53 @@ def build_hospital_listener(
         routers=[
             _staff(hospital.staff, caller, cookie, Side.HOSPITAL),
             _desks(insurer, caller, party),
-            page_routes(
-                "/staff", load_pages(packaged_pages() / "staff"), origin=party.origin, camera=True
-            ),
+            _rooms(hospital, caller, party),
+            _staff_pages(party, insurer.mode, settings, hospital=hospital),
         ],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
     )
+
+
+def _staff_pages(
+    party: RelyingParty,
+    mode: Mode,
+    settings: Settings,
+    *,
+    hospital: HospitalSide | None = None,
+    hospitals: Sequence[HospitalSide] = (),
+) -> APIRouter:
+    """The staff pages, which are told on whose listener they are."""
+    about = {
+        "side": Side.INSURER.value if hospital is None else Side.HOSPITAL.value,
+        "sandbox": mode is Mode.SANDBOX,
+        "institution": None if hospital is None else _named(hospital),
+        "hospitals": [_named(each) for each in hospitals],
+        "stand_ins": _knobs(settings) if mode is Mode.SANDBOX else {},
+    }
+    pages = load_pages(packaged_pages() / "staff")
+    return page_routes("/staff", pages, origin=party.origin, camera=True, about=about)
+
+
+def _named(hospital: HospitalSide) -> dict[str, str]:
+    own = hospital.settings
+    return {"code": own.code, "zh": own.name, "en": own.name_en or own.name}
+
+
+def _knobs(settings: Settings) -> dict[str, str]:
+    """Where the stand-ins run."""
+    found = {"police_registry": settings.registry_url, "e_wallet": settings.ewallet_url}
+    return {name: str(url) for name, url in found.items() if url is not None}
+
+
+def _rooms(
+    hospital: HospitalSide, caller: Callable[[Request], Caller], party: RelyingParty
+) -> APIRouter:
+    """The hospital's rooms, for pages of this origin."""
+    rooms = APIRouter(dependencies=[Depends(staff_api.own_origin(party))])
+    for room in staff_rooms(hospital, caller):
+        rooms.include_router(room)
+    return _documented(rooms)
 
 
 def _desks(
@@ -299,6 +344,34 @@ def _own_acts(insurer: InsurerSide, settings: Settings, origin: str) -> Sequence
     )
 
 
+def _supervised_acts(insurer: InsurerSide, origin: str) -> Sequence[APIRouter]:
+    """Doctors who sign in and patients in their beds, at terminals."""
+    supervision, limits = insurer.supervision, insurer.captures.limits
+    return (
+        signins_api.terminal_routes(
+            insurer.terminals, supervision.sign_ins, origin=origin, limits=limits
+        ),
+        wardchecks_api.terminal_routes(
+            insurer.terminals, supervision.ward_checks, origin=origin, limits=limits
+        ),
+    )
+
+
+def _supervision(insurer: InsurerSide, caller: Callable[[Request], Caller]) -> Sequence[APIRouter]:
+    """Registry and sign-ins of doctors, ward checks, alerts; each side sees its own."""
+    supervision, clock = insurer.supervision, insurer.clock
+    looking = actor_of(caller, deciding=_AT_THE_WINDOW, looking=_AT_THE_WINDOW)
+    governing = actor_of(caller)
+    nursing = actor_of(caller, deciding=_NURSING, looking=_NURSING)
+    return (
+        signins_api.registry_routes(supervision.doctors, governing, clock=clock),
+        signins_api.staff_routes(supervision.doctors, supervision.sign_ins, governing, clock=clock),
+        wardchecks_api.ward_routes(supervision.ward_checks, nursing, nursing),
+        wardchecks_api.result_routes(supervision.ward_checks, looking),
+        alerts_api.staff_routes(supervision.alerts, governing),
+    )
+
+
 def _windows(insurer: InsurerSide, caller: Callable[[Request], Caller]) -> Sequence[APIRouter]:
     """What staff do for people who stand before them with a document."""
     insured, clock = insurer.insured, insurer.clock
@@ -317,6 +390,7 @@ def _windows(insurer: InsurerSide, caller: Callable[[Request], Caller]) -> Seque
         channels_api.staff_routes(insured.channels, supervising),
         accesses_api.staff_routes(insurer.accesses, people, window, clock=clock),
         assessment_api.staff_routes(insurer.assessments, supervising),
+        *_supervision(insurer, caller),
     )
 
 

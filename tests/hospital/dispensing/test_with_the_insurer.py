@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hospital.dispensing.pharmacy import box, caller
-from hospital.world import BLOOD_PRESSURE_TABLETS, PRICES, command, sample_number
-from shualian.assembly import LocalInsurerPlatform, open_hospital_side, open_insurer_side
+from hospital.world import BLOOD_PRESSURE_TABLETS, command, sample_number
+from shualian.assembly import hospital_beside, open_insurer_side
 from shualian.assembly.hospital_side import HospitalSide
 from shualian.assembly.insurer_side import InsurerSide
 from shualian.core.clock import SystemClock, business_date
@@ -17,8 +17,14 @@ from shualian.core.identifiers import ChargeItemNo, EncounterNo, InstitutionCode
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
-from shualian.core.settings import Settings
-from shualian.hospital.dispensing.model import DispenseRequest, Handover, Picked, RequestState
+from shualian.core.settings import HospitalSettings, Settings
+from shualian.hospital.dispensing.model import (
+    DispenseRequest,
+    Handover,
+    Picked,
+    RequestState,
+    ReturnPart,
+)
 from shualian.hospital.model import CardEvidence, DocumentEvidence, FaceEvidence
 from shualian.hospital.orders.model import OrderLine
 from shualian.hospital.stock.model import Delivery
@@ -51,15 +57,14 @@ class Street:
         self.insurer.funds.credit_personal_account(
             command_id=command(), psn_no=self.person.psn_no, region="990000", amount=Fen(900_00)
         )
-        self.hospital: HospitalSide = open_hospital_side(
-            settings,
-            institution=INSTITUTION,
-            institution_name=city.HOSPITAL.name,
-            prices=PRICES,
-            insurer=LocalInsurerPlatform(self.insurer, CLOCK),
-            proofs=self.insurer.verification,
-            mode=Mode.SANDBOX,
-            clock=CLOCK,
+        own = HospitalSettings(
+            code=INSTITUTION,
+            name=city.HOSPITAL.name,
+            terminal_origin=settings.terminal_origin,
+            staff_origin=settings.staff_origin,
+        )
+        self.hospital: HospitalSide = hospital_beside(
+            self.insurer, settings, own, mode=Mode.SANDBOX, clock=CLOCK
         )
         self.reviewer: Caller = caller("PH01")
         self.releaser: Caller = caller("PH02")
@@ -154,6 +159,28 @@ def test_without_codes_the_insurer_pays_nothing_of_the_line(street: Street) -> N
 
     assert payment.confirmed.amounts.fulamt_ownpay_amt == 64_00
     assert payment.confirmed.amounts.fund_pay_sumamt == 0
+
+
+def test_what_stays_after_a_part_refund_is_as_little_paid_by_the_insurer(street: Street) -> None:
+    request = street.reviewed("3")
+    handover = street.billed(request, cnt="3")
+    street.release(handover)
+    assert handover.command_id is not None
+
+    street.hospital.returns.give_back(
+        street.reviewer,
+        command_id=command(),
+        request_no=request.request_no,
+        parts=[ReturnPart(0, Decimal(1), ())],
+        unopened=True,
+        reason="医生换药",
+    )
+
+    payment = street.hospital.payments.get(command_id=handover.command_id)
+    assert payment.rest is not None
+    assert payment.rest.amounts.medfee_sumamt == 64_00
+    assert payment.rest.amounts.fulamt_ownpay_amt == 64_00
+    assert street.insurer.funds.check_books().coherent
 
 
 def test_a_box_sold_at_another_institution_is_refused_and_both_are_reported(

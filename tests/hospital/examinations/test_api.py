@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
-from httpx import Response
 
 from hospital.doors import Door, at
 from hospital.world import (
@@ -193,7 +192,7 @@ def test_each_act_is_for_its_own_roles(client: TestClient, door: Door, world: Wo
     order_no = reported(client, door, world)
     report = {"command_id": command(), "conclusion": "甲"}
     hand_out = {"command_id": command(), "order_no": order_no, "evidence": code(ZHANG.psn_no)}
-    acts: list[tuple[Role, Callable[[], Response]]] = [
+    acts: list[tuple[Role, Callable[[], Any]]] = [
         (Role.CLERK, lambda: client.get(PREFIX)),
         (Role.CLERK, lambda: client.post(f"{PREFIX}/{order_no}/perform")),
         (Role.NURSE, lambda: client.post(f"{PREFIX}/{order_no}/reports", json=report)),

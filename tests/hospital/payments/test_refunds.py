@@ -385,7 +385,7 @@ def test_a_part_of_a_line_is_given_back_and_the_kept_quantity_stands_under_a_new
         if item.medins_list_codg == VITAMINS
     ]
     assert refund.instead == {old: kept.feedetl_sn}
-    assert (kept.cnt, kept.det_item_fee_sumamt) == (2, 36_00)
+    assert (kept.cnt, kept.det_item_fee_sumamt) == (Decimal(2), Fen(36_00))
     assert kept.split is not None
     assert kept.feedetl_sn in any_world.insurer.lines
     assert now(any_world, payment).answer.amounts.medfee_sumamt == 61_00

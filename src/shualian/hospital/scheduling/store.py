@@ -277,6 +277,15 @@ def practitioner(
     return None if row is None else _practitioner(row)
 
 
+def practitioner_of_staff(
+    connection: Connection, institution: InstitutionCode, staff_id: StaffId
+) -> Practitioner | None:
+    """The doctor who has this account."""
+    key = {"institution": institution, "staff_id": staff_id}
+    row = connection.execute(select(practitioners).filter_by(**key)).first()
+    return None if row is None else _practitioner(row)
+
+
 def add_session(
     connection: Connection, institution: InstitutionCode, session: ClinicSession
 ) -> None:

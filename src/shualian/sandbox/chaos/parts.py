@@ -246,6 +246,10 @@ class _NotHere:
         """See :class:`DoctorSignIns`."""
         raise Refused(INSURER_UNREACHABLE, doctor=dr_code, at=at.isoformat(), where=institution)
 
+    def at_work(self, dr_code: str, *, institution: InstitutionCode, at: datetime) -> None:
+        """See :class:`DoctorSignIns`."""
+        raise Refused(INSURER_UNREACHABLE, doctor=dr_code, at=at.isoformat(), where=institution)
+
     def expect(self, psn_no: PersonNo, day: date) -> None:
         """See :class:`Expectations`."""
         raise Refused(INSURER_UNREACHABLE, person=psn_no, day=day.isoformat())

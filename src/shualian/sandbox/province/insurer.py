@@ -4,17 +4,19 @@ import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 from shualian.assembly import InsurerSide
 from shualian.core.clock import Clock, business_date
-from shualian.core.id_number import SANDBOX_REGION, IdNumber
+from shualian.core.id_number import SANDBOX_REGION, IdNumber, check_character
 from shualian.core.identifiers import CommandId, PersonNo, StaffId
 from shualian.core.mode import Mode
 from shualian.core.money import parse_yuan
 from shualian.insurer.consents.model import OWN_CONSENT_AGE
 from shualian.insurer.persons.model import Insurance
+from shualian.insurer.supervision.signins.model import Doctor, DoctorCode, Practice
 from shualian.sandbox.city import TERMINAL_MODEL, TERMINAL_SOFTWARE, activate_sample
 from shualian.sandbox.insured_city import (
     SYNTHETIC_QUALITY,
@@ -22,8 +24,8 @@ from shualian.sandbox.insured_city import (
     people_csv,
     synthetic_vectors,
 )
-from shualian.sandbox.province.cast import PLAYERS, Player
-from shualian.sandbox.province.model import Province, Resident, SampleHospital
+from shualian.sandbox.province.cast import PHYSICIAN, PLAYERS, Player
+from shualian.sandbox.province.model import PHYSICIAN_CODE, Province, Resident, SampleHospital
 from shualian.terminals.agent.model import AgentIdentity, EnrolmentBody
 from shualian.terminals.agent.store import AgentFolder
 from shualian.terminals.enrolment.model import key_id_of
@@ -92,13 +94,41 @@ def install_terminals(
     insurer: InsurerSide, hospital: SampleHospital, folder: Path
 ) -> Mapping[str, Path]:
     """Enrol and approve a simulated terminal at each place; the agents' folders by place."""
-    return {
-        spec.place.name: _install(insurer, hospital, spec, folder / secrets.token_hex(4))
-        for spec in hospital.places
-    }
+    places = hospital.places
+    with ThreadPoolExecutor(_THREADS) as threads:
+        install = partial(_install, insurer, hospital, folder)
+        folders = list(threads.map(install, places))
+    return {spec.place.name: at for spec, at in zip(places, folders, strict=True)}
 
 
-def _install(insurer: InsurerSide, hospital: SampleHospital, spec: PlaceSpec, folder: Path) -> Path:
+def register_doctors(insurer: InsurerSide, hospital: SampleHospital) -> None:
+    """List the hospital's doctors in the insurer's registry of doctors."""
+    for place, doctor in enumerate(hospital.doctors, start=1):
+        number = _number_of_doctor(hospital, place)
+        if doctor.code == PHYSICIAN_CODE:
+            number = IdNumber(PHYSICIAN.person.id_number)
+        insurer.supervision.doctors.register(
+            _SUPERVISOR,
+            Doctor(
+                code=DoctorCode(doctor.code),
+                name=doctor.name,
+                id_number=number,
+                practices=frozenset((Practice(hospital.code, doctor.department),)),
+            ),
+        )
+
+
+def _number_of_doctor(hospital: SampleHospital, place: int) -> IdNumber:
+    """Made up; in region 990000, another for each doctor."""
+    born = date(1960 + place, 1 + int(hospital.code[-1]), 1 + int(hospital.code[4]))
+    digits = f"{SANDBOX_REGION}{born:%Y%m%d}{900 + place:03d}"
+    return IdNumber(digits + check_character(digits))
+
+
+def _install(
+    insurer: InsurerSide, hospital: SampleHospital, terminals: Path, spec: PlaceSpec
+) -> Path:
+    folder = terminals / secrets.token_hex(4)
     enrolments = insurer.terminals.enrolments
     actor = InstitutionStaff(_ADMINISTRATOR, hospital.code)
     invitation = enrolments.create_place(actor=actor, spec=spec)

@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -85,7 +86,7 @@ def test_the_second_key_needs_the_right_role(world: World, kind: OverrideKind) -
         if role in SECOND_KEY[kind]:
             assert decide(world, proposed, by).state is OverrideState.APPROVED
             return
-        assert refusal(lambda by=by: decide(world, proposed, by)) is ROLE_MISSING
+        assert refusal(partial(decide, world, proposed, by)) is ROLE_MISSING
 
 
 def test_what_was_rejected_stays_rejected(world: World) -> None:

@@ -98,7 +98,7 @@ def test_a_difference_is_recorded_with_its_reason_and_no_reason_hides_none(
         (short, DifferenceReason.NONE),
         (pieces(DUE), DifferenceReason.CHANGE),
     ):
-        kind = refusal(lambda count=count, reason=reason: count_it(world, count, 0, reason))
+        kind = refusal(partial(count_it, world, count, 0, reason))
         assert kind is DIFFERENCE_UNEXPLAINED
     after = count_it(world, short, 0, DifferenceReason.CHANGE)
     assert after.handover is not None

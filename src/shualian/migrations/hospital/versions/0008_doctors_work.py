@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -17,7 +17,6 @@ _TABLES = (
     "clinical_order_line",
     "payment_refund",
     "report_version",
-    "payment_refund_due",
 )
 
 
@@ -31,7 +30,6 @@ def upgrade() -> None:
     _create_clinical_order_line()
     _create_payment_refund()
     _create_report_version()
-    _create_payment_refund_due()
     _change()
 
 
@@ -188,7 +186,7 @@ def _create_payment_refund() -> None:
         sa.Column("fund_fen", sa.BigInteger(), nullable=True),
         sa.Column("account_fen", sa.BigInteger(), nullable=True),
         sa.Column("wallet_fen", sa.BigInteger(), nullable=True),
-        sa.Column("cash_fen", sa.BigInteger(), nullable=True),
+        sa.Column("window_fen", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["institution", "payment"], ["payment.institution", "payment.command_id"]
         ),
@@ -232,34 +230,6 @@ def _create_report_version() -> None:
         "ix_report_version_encounter",
         "report_version",
         ["institution", "encounter_no"],
-        unique=False,
-    )
-
-
-def _create_payment_refund_due() -> None:
-    op.create_table(
-        "payment_refund_due",
-        sa.Column("institution", sa.String(length=30), nullable=False),
-        sa.Column("refund", sa.String(length=30), nullable=False),
-        sa.Column("payment", sa.String(length=30), nullable=False),
-        sa.Column("encounter_no", sa.String(length=30), nullable=False),
-        sa.Column("psn_no", sa.String(length=30), nullable=False),
-        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("paid_by", sa.String(length=30), nullable=True),
-        sa.Column("fund_fen", sa.BigInteger(), nullable=False),
-        sa.Column("account_fen", sa.BigInteger(), nullable=False),
-        sa.Column("wallet_fen", sa.BigInteger(), nullable=False),
-        sa.Column("cash_fen", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["institution", "refund"], ["payment_refund.institution", "payment_refund.command_id"]
-        ),
-        sa.PrimaryKeyConstraint("institution", "refund"),
-    )
-    op.create_index(
-        "ix_payment_refund_due_payment",
-        "payment_refund_due",
-        ["institution", "payment"],
         unique=False,
     )
 

@@ -1,10 +1,10 @@
-"""Wards: beds, stays, placements, wristbands, charged days, dialysis; encounters without a face."""
+"""Wards: beds, stays, placements, wristbands, charged days, dialysis."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0011"
-down_revision = "0005"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
@@ -23,7 +23,6 @@ _TABLES = (
 
 def upgrade() -> None:
     """Make this revision."""
-    _change_encounter(nullable=True)
     _create_dialysis_session()
     _create_dialysis_standing_order()
     _create_stay()
@@ -39,17 +38,6 @@ def downgrade() -> None:
     """Undo this revision."""
     for table in reversed(_TABLES):
         op.drop_table(table)
-    _change_encounter(nullable=False)
-
-
-def _change_encounter(*, nullable: bool) -> None:
-    with op.batch_alter_table("encounter", schema=None) as batch_op:
-        for name in ("intent_id", "terminal_id"):
-            batch_op.alter_column(name, existing_type=sa.String(length=30), nullable=nullable)
-        batch_op.alter_column("channel", existing_type=sa.String(length=10), nullable=nullable)
-        batch_op.alter_column(
-            "first_frame_at", existing_type=sa.DateTime(timezone=True), nullable=nullable
-        )
 
 
 def _create_dialysis_session() -> None:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0011"
-down_revision = "0007"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
@@ -94,6 +94,12 @@ def _create_supervision_capture() -> None:
         "ix_supervision_capture_reference",
         "supervision_capture",
         ["purpose", "reference"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_supervision_capture_subject",
+        "supervision_capture",
+        ["purpose", "subject"],
         unique=False,
     )
 
