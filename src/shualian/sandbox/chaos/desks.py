@@ -34,7 +34,7 @@ from shualian.core.refusals import Refused
 from shualian.hospital.model import DocumentEvidence, Evidence, FaceEvidence
 from shualian.hospital.orders.model import OrderLine
 from shualian.hospital.orders.store import items_of_batch
-from shualian.hospital.payments.model import Payment
+from shualian.hospital.payments.model import REFUND_ITEMS_INVALID, Payment
 from shualian.hospital.scheduling.model import Department, Doctor
 from shualian.hospital.wallet.model import DeclineReason, PayerRef
 from shualian.sandbox import known_proofs
@@ -151,26 +151,6 @@ def hospital_acts(
     def of_payment(act: Callable[..., Payment]) -> Act:
         return lambda asked: _shown(act(command_id=CommandId(asked["command"])))
 
-    def refund(asked: Asked) -> object:
-        payment = payments.get(command_id=CommandId(asked["command"]))
-        lines = hospital.database.read(
-            lambda connection: items_of_batch(connection, HOSPITAL, payment.chrg_bchno)
-        )
-        line = lines[asked["line"] % len(lines)]
-        return payments.refund_items(
-            command_id=CommandId(asked["refund"]),
-            payment=payment.command_id,
-            items=[line.feedetl_sn],
-        ).state.value
-
-    def cash(asked: Asked) -> object:
-        return hospital.cashier.take_cash(
-            command_id=CommandId(asked["taking"]),
-            payment=CommandId(asked["command"]),
-            tendered_fen=Fen(100_000_00),
-            taken_by=CLERK,
-        ).due_fen
-
     def resolve(_: Asked) -> object:
         return len(hospital.encounters.resume_all()) + len(payments.resolve_all())
 
@@ -191,8 +171,7 @@ def hospital_acts(
         "give-up": of_payment(payments.give_up),
         "withdraw": of_payment(payments.withdraw),
         "get": of_payment(payments.get),
-        "cash": cash,
-        "refund": refund,
+        **_giving_and_taking(hospital),
         "resolve": resolve,
         "close": lambda _: hospital.close_day(),
         "link": lambda _: hospital.audit.link(),
@@ -202,6 +181,36 @@ def hospital_acts(
         "disagree": lambda asked: hospital.agreements.unlink(psn_no=PersonNo(asked["person"])),
         **_dying(database),
     }
+
+
+def _giving_and_taking(hospital: HospitalSide) -> dict[str, Act]:
+    """Lines that are given back, and cash."""
+    payments = hospital.payments
+
+    def refund(asked: Asked) -> object:
+        payment = payments.get(command_id=CommandId(asked["command"]))
+        lines = hospital.database.read(
+            lambda connection: items_of_batch(connection, HOSPITAL, payment.chrg_bchno)
+        )
+        if not lines:
+            # All of them were given back before.
+            raise Refused(REFUND_ITEMS_INVALID)
+        line = lines[asked["line"] % len(lines)]
+        return payments.refund_items(
+            command_id=CommandId(asked["refund"]),
+            payment=payment.command_id,
+            items=[line.feedetl_sn],
+        ).state.value
+
+    def cash(asked: Asked) -> object:
+        return hospital.cashier.take_cash(
+            command_id=CommandId(asked["taking"]),
+            payment=CommandId(asked["command"]),
+            tendered_fen=Fen(100_000_00),
+            taken_by=CLERK,
+        ).due_fen
+
+    return {"cash": cash, "refund": refund}
 
 
 def wallet_acts(wallet: StandInWallet) -> dict[str, Act]:
