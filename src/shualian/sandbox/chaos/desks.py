@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import httpx
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -39,7 +38,7 @@ from shualian.hospital.scheduling.model import Department, Doctor
 from shualian.hospital.wallet.model import DeclineReason, PayerRef
 from shualian.sandbox import known_proofs
 from shualian.sandbox.chaos.network import NOW_HEADER
-from shualian.sandbox.chaos.parts import CLERK, HOSPITAL, DyingDatabase, Insurer
+from shualian.sandbox.chaos.parts import CLERK, HOSPITAL, DyingDatabase, Insurer, to
 from shualian.sandbox.chaos.wire import REFUSED
 from shualian.sandbox.ewallet.model import Fault, FaultKind, NewsFault, NewsFaultKind
 from shualian.sandbox.ewallet.server import HttpPost
@@ -223,7 +222,7 @@ def wallet_acts(wallet: StandInWallet) -> dict[str, Act]:
 
     def news(asked: Asked) -> object:
         wallet.faults.set_news(NewsFault(NewsFaultKind(asked["kind"])))
-        with httpx.Client(timeout=60.0, trust_env=False, follow_redirects=False) as http:
+        with to("") as http:
             return wallet.send_due_news(HttpPost(http))
 
     return {
