@@ -70,10 +70,12 @@ class Accounts:
 
     Attributes:
         administrator: Whose passkey is a program's; sets the hospital up.
+        passkey: That passkey.
         by_login: Everybody else, by account name.
     """
 
     administrator: Caller
+    passkey: Authenticator
     by_login: Mapping[str, Caller]
 
 
@@ -88,7 +90,9 @@ def open_accounts(hospital: HospitalSide, sample: SampleHospital) -> Accounts:
     people = [each for each in _people(sample) if each.role is not Role.ADMINISTRATOR]
     with ThreadPoolExecutor(_THREADS) as threads:
         made = threads.map(partial(_account, staff, chief), people)
-        return Accounts(chief, {each.login: one for each, one in zip(people, made, strict=True)})
+        return Accounts(
+            chief, key, {each.login: one for each, one in zip(people, made, strict=True)}
+        )
 
 
 def set_up(

@@ -17,6 +17,7 @@ from shualian.core.settings import HospitalSettings, Settings
 from shualian.face.engine import FaceEngine
 from shualian.face.weights.source import WeightSource
 from shualian.hospital.wallet.model import PayerRef
+from shualian.sandbox.authenticator import Authenticator
 from shualian.sandbox.ewallet.model import Terms
 from shualian.sandbox.ewallet.server import open_wallet
 from shualian.sandbox.police_registry.server import open_registry, put_people
@@ -84,6 +85,14 @@ class Loaded:
     people: LoadedPeople
 
 
+@dataclass(frozen=True, slots=True)
+class _Hospitals:
+    """What was loaded at the hospitals, by institution: terminals' folders, and a passkey each."""
+
+    terminals: dict[InstitutionCode, Mapping[str, Path]]
+    passkeys: dict[InstitutionCode, Authenticator]
+
+
 Tell = Callable[[str], None]
 
 
@@ -119,13 +128,13 @@ def load_province(
     with ExitStack() as opened:
         # Nobody is asked while loading; the notice promises a registry and a listener checks it.
         house = open_house(opened, settings, mode=Mode.SANDBOX, clock=clock)
-        loaded, terminals = _load(house, province, folder, clock, tell)
-    _stand_ins(folder, clock, loaded)
+        people, hospitals = _load(house, province, folder, clock, tell)
+    _stand_ins(folder, clock, people)
     tell("替身：公安人口信息里有示例照片，电子支付账户里有演练用的钱")
     file = folder / SETTINGS_FILE
     file.write_text(_toml(settings), encoding="utf-8")
-    _write_province(folder, seed, terminals)
-    return Loaded(file, terminals, loaded)
+    _write_province(folder, seed, hospitals)
+    return Loaded(file, hospitals.terminals, people)
 
 
 def settings_of(folder: Path, hospitals: Sequence[SampleHospital], ports: Ports) -> Settings:
@@ -160,7 +169,7 @@ def settings_of(folder: Path, hospitals: Sequence[SampleHospital], ports: Ports)
 
 def _load(
     house: House, province: Province, folder: Path, clock: Clock, tell: Tell
-) -> tuple[LoadedPeople, Mapping[InstitutionCode, Mapping[str, Path]]]:
+) -> tuple[LoadedPeople, _Hospitals]:
     insurer = house.insurer
     contract(insurer, province)
     people = settle_people(insurer, province, clock)
@@ -168,11 +177,11 @@ def _load(
         f"参保人 {len(people.residents) + len(people.players)} 人，两个参保地；"
         f"其中 {people.templates} 人留有特征（随机向量，不是人脸）"
     )
-    terminals = {}
+    made = _Hospitals({}, {})
     for hospital, sample in zip(house.hospitals, province.hospitals, strict=True):
         folders = install_terminals(insurer, sample, folder / "terminals" / sample.code)
-        terminals[sample.code] = folders
         accounts = open_accounts(hospital, sample)
+        made.terminals[sample.code], made.passkeys[sample.code] = folders, accounts.passkey
         set_up(hospital, sample, accounts, {name: _number(at) for name, at in folders.items()})
         register_doctors(insurer, sample)
         for player in PLAYERS:
@@ -184,7 +193,7 @@ def _load(
             f"{sample.institution.name}：{len(sample.departments)} 个科室，"
             f"{len(sample.doctors)} 位医生，{len(folders)} 台终端"
         )
-    return people, terminals
+    return people, made
 
 
 def payer_of(psn_no: PersonNo) -> PayerRef:
@@ -211,16 +220,17 @@ def _number(folder: Path) -> TerminalId:
     return AgentFolder(folder, mode=Mode.SANDBOX).identity().terminal_id
 
 
-def _write_province(
-    folder: Path, seed: int, terminals: Mapping[InstitutionCode, Mapping[str, Path]]
-) -> None:
+def _write_province(folder: Path, seed: int, hospitals: _Hospitals) -> None:
     known = {
         "sample_data": "演练用的示例数据，没有真人 / sample data for the sandbox, no real people",
         "seed": seed,
         "passphrase_of_sample_accounts": PASSPHRASE,
+        "passkeys_of_sample_administrators": {
+            code: passkey.saved() for code, passkey in hospitals.passkeys.items()
+        },
         "terminals": {
             code: {name: str(at.relative_to(folder)) for name, at in places.items()}
-            for code, places in terminals.items()
+            for code, places in hospitals.terminals.items()
         },
     }
     text = json.dumps(known, ensure_ascii=False, indent=2)

@@ -18,9 +18,8 @@ from shualian.core.money import Fen, format_yuan
 from shualian.core.settings import Settings
 from shualian.insurer.funds import store as funds
 from shualian.sandbox.steps import expect
-from shualian.sandbox.visit.stage import Stage
+from shualian.sandbox.visit.stage import ADMINISTRATOR, Stage
 from shualian.sandbox.visit.story import Done
-from shualian.sandbox.visit.window import LOGIN as CLERK
 from shualian.trust.audit.checkpoints import CHECKPOINTS_FOLDER, CheckpointFolder
 from shualian.trust.audit.service import ChainReport, public_keys_of, verify_chain
 from shualian.trust.keys import FileKeys
@@ -38,7 +37,8 @@ class Books:
     def agree(self) -> Done:
         """Insurer, hospital and wallet name the same amounts; the ledger is coherent."""
         day = business_date(self._stage.clock.now())
-        found: Mapping[str, Any] = self._stage.staff(CLERK).get(f"/hospital/v1/cashier/days/{day}")
+        chief = self._stage.staff(ADMINISTRATOR)
+        found: Mapping[str, Any] = chief.get(f"/hospital/v1/cashier/days/{day}")
         expect(not found["differences"], "three books that agree", found["differences"])
         hospital, insurer = found["hospital"], found["insurer"]
         expect(hospital["totals"] == insurer, "the insurer's totals", insurer)

@@ -56,11 +56,12 @@ class Dispensary:
         )
 
     def release_by_document(self, visit: Visit) -> Paid:
-        """The same for somebody who shows a document; the own share stays for the cashier."""
+        """The same for somebody who shows a document."""
         handover = self._ready(visit)
+        own = int(handover["bill"]["psn_cash_pay"])
         evidence = visit.document(handover["intent_id"])
-        self._released(handover, evidence, from_wallet_fen=0)
-        paid = Paid.of(handover["bill"])
+        self._released(handover, evidence, from_wallet_fen=own)
+        paid = Paid.of(handover["bill"], wallet_fen=own)
         visit.bills.append(paid)
         return paid
 

@@ -23,6 +23,7 @@ from shualian.core.settings import Settings
 from shualian.face.engine import FaceEngine
 from shualian.face.model import Box, Picture
 from shualian.face.weights.source import WeightSource
+from shualian.sandbox.authenticator import Authenticator
 from shualian.sandbox.province.cast import COMPANION, ELSEWHERE, INPATIENT, VISITOR
 from shualian.sandbox.province.hospital import PASSPHRASE
 from shualian.sandbox.province.model import OTHER_REGION, PHYSICIAN_CODE
@@ -174,9 +175,12 @@ class WholeVisit:
             report = wait_until_healthy(origin, server)
             expect(report["mode"] == "sandbox", "the sandbox", report["mode"])
         self.faces = Faces(sample_pictures(), seed=self._seed, clock=self._clock)
+        known = json.loads((self._folder / PROVINCE_FILE).read_text(encoding="utf-8"))
+        passkey = known["passkeys_of_sample_administrators"][FIRST_HOSPITAL]
         self._stage = Stage(
             self._settings,
-            self._terminals(),
+            {name: self._folder / at for name, at in known["terminals"][FIRST_HOSPITAL].items()},
+            Authenticator.loaded(passkey),
             self.faces,
             clock=self._clock,
             opened=self._opened,
@@ -185,11 +189,6 @@ class WholeVisit:
             f"shualian serve 在自己的进程里监听：终端 {hospital.terminal_origin}，"
             f"医院员工 {hospital.staff_origin}；样例账号的口令：{PASSPHRASE}"
         )
-
-    def _terminals(self) -> Mapping[str, Path]:
-        known = json.loads((self._folder / PROVINCE_FILE).read_text(encoding="utf-8"))
-        places: Mapping[str, str] = known["terminals"][FIRST_HOSPITAL]
-        return {name: self._folder / at for name, at in places.items()}
 
     # --- acts of several places ------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from shualian.core.clock import Clock
 from shualian.core.identifiers import CommandId, InstitutionCode, new_identifier
 from shualian.core.settings import HospitalSettings, Settings
+from shualian.sandbox.authenticator import Authenticator
 from shualian.sandbox.province.hospital import PASSPHRASE
 from shualian.sandbox.visit.clients import StaffAtDesk, TerminalAtPlace
 from shualian.sandbox.visit.faces import Faces
@@ -18,6 +19,9 @@ EXAMINATION_DESK = "二层检查登记台"
 DISPENSARY = "一层药房 1 号窗口"
 WARD_TABLET = "五层病区移动终端"
 
+ADMINISTRATOR = "administrator"
+"""Signs in with a passkey; everybody else with the pass-phrase of the sample accounts."""
+
 
 class Stage:
     """One hospital's terminals and staff over HTTP; each is opened when it is first needed."""
@@ -26,6 +30,7 @@ class Stage:
         self,
         settings: Settings,
         terminals: Mapping[str, Path],
+        passkey: Authenticator,
         faces: Faces,
         *,
         clock: Clock,
@@ -36,6 +41,7 @@ class Stage:
         Args:
             settings: Of the server that runs.
             terminals: Folders of the first hospital's terminals by place.
+            passkey: Of the first hospital's administrator.
             faces: Who can stand before a camera.
             clock: For signatures.
             opened: Owns what is opened.
@@ -44,6 +50,7 @@ class Stage:
         self.clock = clock
         self.hospital = _first(settings)
         self._folders = terminals
+        self._passkey = passkey
         self._opened = opened
         self._terminals: dict[str, TerminalAtPlace] = {}
         self._staff: dict[str, StaffAtDesk] = {}
@@ -63,7 +70,10 @@ class Stage:
         if login not in self._staff:
             made = StaffAtDesk(self.hospital.staff_origin)
             self._opened.callback(made.close)
-            made.sign_in("hospital", login=login, password=PASSPHRASE)
+            if login == ADMINISTRATOR:
+                made.sign_in_with_passkey("hospital", self._passkey)
+            else:
+                made.sign_in("hospital", login=login, password=PASSPHRASE)
             self._staff[login] = made
         return self._staff[login]
 
