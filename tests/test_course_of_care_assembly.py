@@ -208,6 +208,26 @@ def test_a_code_is_read_often_and_used_up_by_the_registration(halves: Halves) ->
     assert elsewhere.value.kind is VOUCHER_ELSEWHERE
 
 
+def test_a_code_that_is_used_up_by_showing_it_is_read_here_and_good_for_nothing_else(
+    halves: Halves,
+) -> None:
+    psn_no, other = halves.person(), halves.person()
+    code = halves.code(psn_no)
+    with pytest.raises(Refused) as not_theirs:
+        halves.platform.person_information(PersonQuery(HOSPITAL, other, code, uses_up=True))
+    assert not_theirs.value.kind is EVIDENCE_OF_ANOTHER
+    query = PersonQuery(HOSPITAL, psn_no, code, uses_up=True)
+    for _ in range(2):
+        assert halves.platform.person_information(query).psn_no == psn_no
+    elsewhere = replace(code, intent_id=IntentId("another"))
+    with pytest.raises(Refused) as used:
+        halves.platform.person_information(replace(query, evidence=elsewhere))
+    assert used.value.kind is CODE_USED
+    with pytest.raises(Refused) as registered:
+        halves.register(elsewhere)
+    assert registered.value.kind is CODE_USED
+
+
 def test_a_code_is_not_read_after_its_time(halves: Halves) -> None:
     code = halves.code(halves.person())
     halves.clock.set(halves.clock.now() + timedelta(seconds=30))

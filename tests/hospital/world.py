@@ -88,7 +88,6 @@ from shualian.hospital.model import (
     FeeDetail,
     FeeSplit,
     FundDetail,
-    IdentityQuery,
     Insurance,
     InsuredPerson,
     NumberClaim,
@@ -376,23 +375,6 @@ class Proofs:
             raise Refused(PROOF_OTHER_SUBJECT)
         self._redeemed.add((evidence.auth_no, use))
 
-    def prove(self, evidence: Evidence, person: InsuredPerson, *, use: str) -> None:
-        if isinstance(evidence, FaceEvidence):
-            self.redeem(evidence, subject=person.psn_no, use=use)
-        elif isinstance(evidence, DocumentEvidence) and evidence.id_number != person.certno:
-            raise Refused(PROOF_OTHER_SUBJECT)
-        elif (
-            isinstance(evidence, CodeEvidence | CardEvidence)
-            and shown_by(evidence) != person.psn_no
-        ):
-            raise Refused(OF_ANOTHER)
-
-
-def shown_by(evidence: CodeEvidence | CardEvidence) -> PersonNo:
-    """Whose code or card it is: in this world it says so."""
-    shown = evidence.token if isinstance(evidence, CodeEvidence) else evidence.card_no
-    return PersonNo(shown)
-
 
 class Fault(Enum):
     """What happens to the next message to the insurer or to the wallet."""
@@ -530,7 +512,9 @@ class Codes:
     def use(self, evidence: CodeEvidence, *, subject: PersonNo) -> None:
         if self.used.get(evidence.token) == evidence.intent_id:
             return
-        if self.read(evidence.token) != subject or evidence.token in self.used:
+        if self.read(evidence.token) != subject:
+            raise Refused(OF_ANOTHER)
+        if evidence.token in self.used:
             raise Refused(PROOF_WRONG)
         self.used[evidence.token] = evidence.intent_id
 
@@ -560,6 +544,9 @@ class Insurer:
         self.cancelled_at: dict[CommandId, datetime] = {}
         self.refunded: dict[CommandId, tuple[RefundRequest, RefundAnswer]] = {}
         self.rests: dict[CommandId, SettlementAnswer] = {}
+        self.exchanged: list[
+            tuple[CommandId, SettlementAnswer, SettlementAnswer | None, datetime]
+        ] = []
         self.information: dict[VisitId, VisitInformation] = {}
         self.settled_intents: set[IntentId] = set()
         self.boxes: dict[str, tuple[ChargeItemNo, PersonNo, str]] = {}
@@ -573,8 +560,12 @@ class Insurer:
     def person_information(self, query: PersonQuery) -> InsuredPerson:
         def answer() -> InsuredPerson:
             subject = self._subject(query.evidence, query.fixmedins_code)
+            shown = query.evidence
             if query.psn_no not in {None, subject}:
-                raise Refused(PROOF_OTHER_SUBJECT)
+                face = isinstance(shown, FaceEvidence)
+                raise Refused(PROOF_OTHER_SUBJECT if face else OF_ANOTHER)
+            if query.uses_up and isinstance(shown, CodeEvidence):
+                self.codes.use(shown, subject=subject)
             return self.people[subject]
 
         return self._carry("1101", answer)
@@ -700,9 +691,6 @@ class Insurer:
 
         self._carry("3506", answer)
 
-    def identify(self, query: IdentityQuery) -> PersonNo:
-        return self._carry("1101", lambda: shown_by(query.evidence))
-
     def _traced(self, telling: TraceTelling) -> tuple[FeeSplit, ...]:
         self._check_visit(telling.mdtrt_id, telling.psn_no)
         for told in telling.lines:
@@ -772,11 +760,17 @@ class Insurer:
         """3201 and 3202 of a day."""
         forbid_in_transaction("a question to the insurer")
         settled = {answer.setl_id: (c, answer) for c, (_, answer) in self.settlements.items()}
+        settled |= {rest.setl_id: (c, rest) for c, _, rest, _ in self.exchanged if rest is not None}
         lines = [_book_line(*each) for each in settled.values() if _on(each[1].setl_time, day)]
         lines += [
             _book_line(*settled[cancellation.setl_id], sign=-1)
             for cancellation, _ in self.cancelled.values()
             if _on(self.cancelled_at[cancellation.command_id], day)
+        ]
+        lines += [
+            _book_line(command_id, before, sign=-1)
+            for command_id, before, _, at in self.exchanged
+            if _on(at, day)
         ]
         funds = total([line.fund_fen for line in lines])
         return InsurerDay(tuple(lines), totals_of(lines), {"hifp_pay": funds} if funds else {})
@@ -853,7 +847,7 @@ class Insurer:
             raise Refused(AMOUNTS_DIFFER)
         if command.evidence.intent_id in self.settled_intents:
             raise Refused(DIFFERS)
-        self._proofs.prove(command.evidence, self.people[request.psn_no], use="settle")
+        self._prove(command.evidence, self.people[request.psn_no])
         answer = replace(computed, setl_id=SettlementId(new_identifier()))
         for line in self.lines_of(request):
             line.settled_by = command.command_id
@@ -861,6 +855,16 @@ class Insurer:
         self.settlements[command.command_id] = command, answer
         self.settled_intents.add(command.evidence.intent_id)
         return answer
+
+    def _prove(self, evidence: Evidence, person: InsuredPerson) -> None:
+        """What settles: redeemed or used up where it can be, once."""
+        if isinstance(evidence, FaceEvidence):
+            self._proofs.redeem(evidence, subject=person.psn_no, use="settle")
+        elif isinstance(evidence, CodeEvidence):
+            self.codes.use(evidence, subject=person.psn_no)
+        elif self._subject(evidence, HOSPITAL) != person.psn_no:
+            is_card = isinstance(evidence, CardEvidence)
+            raise Refused(OF_ANOTHER if is_card else PROOF_OTHER_SUBJECT)
 
     def _cancelled(self, cancellation: SettlementCancellation) -> SettlementId:
         for known, number in self.cancelled.values():
@@ -917,7 +921,8 @@ class Insurer:
         held = {n: line for n, line in self.lines.items() if line.settled_by == command_id}
         if not set(request.give_back) <= set(held):
             raise Refused(NOTHING_OPEN)
-        before = self.standing[command_id].amounts
+        stood = self.standing[command_id]
+        before = stood.amounts
         kept = [line.split for n, line in held.items() if n not in request.give_back]
         instead = [classed(detail) for detail in request.instead]
         kept += instead
@@ -936,6 +941,7 @@ class Insurer:
         self.balances[request.psn_no] = balance
         answer = RefundAnswer(SettlementId(new_identifier()), rest, tuple(instead))
         self.refunded[request.command_id] = request, answer
+        self.exchanged.append((request.command_id, stood, rest, self._clock.now()))
         return answer
 
     def _computed(self, request: SettlementRequest) -> SettlementAnswer:
@@ -1606,11 +1612,16 @@ class World:
             self.insurer.codes.show(person), intent_id or IntentId(new_identifier())
         )
 
-    def card(self, person: InsuredPerson = ZHANG, pin: str = PIN) -> CardEvidence:
+    def card(
+        self,
+        person: InsuredPerson = ZHANG,
+        pin: str = PIN,
+        intent_id: IntentId | None = None,
+    ) -> CardEvidence:
         """The person's card is read and the PIN typed."""
         card_no = f"card of {person.psn_no}"
         self.insurer.cards[card_no] = person.psn_no
-        return CardEvidence(card_no, pin, IntentId(new_identifier()))
+        return CardEvidence(card_no, pin, intent_id or IntentId(new_identifier()))
 
     def document(self, person: InsuredPerson = ZHANG) -> DocumentEvidence:
         """A clerk sees the person's ID document."""

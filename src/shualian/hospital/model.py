@@ -227,11 +227,14 @@ class PersonQuery:
         psn_no: Whom the hospital believes it has before it; none while only the evidence says it.
         evidence: Read and not used up: the same face or code can go on to register. A claim
             proves nobody; what rests on it brings evidence of its own.
+        uses_up: Whether a shown code is used up by it, once it is known to be of ``psn_no``: where
+            nothing else that uses it up follows, such as handing out what is paid already.
     """
 
     fixmedins_code: InstitutionCode
     psn_no: PersonNo | None
     evidence: Evidence | NumberClaim
+    uses_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -789,14 +792,6 @@ class TraceEnding:
     mdtrt_id: VisitId
     codes: tuple[str, ...]
     handed_out: bool
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityQuery:
-    """1101 for somebody who shows a code or a card and pays nothing."""
-
-    fixmedins_code: InstitutionCode
-    evidence: CodeEvidence | CardEvidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from shualian.hospital.dispensing.model import (
     Picked,
     RequestState,
 )
-from shualian.hospital.model import CodeEvidence, Evidence
+from shualian.hospital.model import Evidence
 from shualian.hospital.payments.model import PaymentState
 from shualian.verification.model import Relation
 
@@ -178,7 +178,7 @@ def test_another_person_at_the_window_gets_nothing_and_pays_nothing(pharmacy: Ph
         pharmacy.face(handover, LI),
         pharmacy.document(handover, LI),
         # Only the settlement knows whose code it is, and refuses it.
-        CodeEvidence(LI.psn_no, pharmacy.intent(handover)),
+        pharmacy.world.code(LI, pharmacy.intent(handover)),
     ]
     for evidence in shown:
         found = refusal(partial(pharmacy.release, handover, evidence))
@@ -187,7 +187,7 @@ def test_another_person_at_the_window_gets_nothing_and_pays_nothing(pharmacy: Ph
     assert pharmacy.shelf() == 10
     assert pharmacy.world.insurer.standing == {}
     again = pharmacy.billed(handover.request_no)
-    code = CodeEvidence(ZHANG.psn_no, pharmacy.intent(again))
+    code = pharmacy.world.code(ZHANG, pharmacy.intent(again))
     assert refusal(lambda: pharmacy.release(again, code)) == "hospital.dispense_cash_open"
 
 

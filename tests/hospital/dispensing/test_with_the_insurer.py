@@ -13,11 +13,12 @@ from shualian.assembly import hospital_beside, open_insurer_side
 from shualian.assembly.hospital_side import HospitalSide
 from shualian.assembly.insurer_side import InsurerSide
 from shualian.core.clock import SystemClock, business_date
-from shualian.core.identifiers import ChargeItemNo, EncounterNo, InstitutionCode
+from shualian.core.identifiers import ChargeItemNo, EncounterNo, InstitutionCode, StaffId
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
 from shualian.core.settings import HospitalSettings, Settings
+from shualian.hospital.cashier.shifts.model import DrawerNo
 from shualian.hospital.dispensing.model import (
     DispenseRequest,
     Handover,
@@ -164,8 +165,21 @@ def test_without_codes_the_insurer_pays_nothing_of_the_line(street: Street) -> N
 def test_what_stays_after_a_part_refund_is_as_little_paid_by_the_insurer(street: Street) -> None:
     request = street.reviewed("3")
     handover = street.billed(request, cnt="3")
-    street.release(handover)
     assert handover.command_id is not None
+    with pytest.raises(Refused) as unpaid:
+        street.release(handover)
+    assert unpaid.value.kind.code == "hospital.dispense_cash_open"
+    clerk = StaffId("CLERK-1")
+    street.hospital.desk.shifts.open(
+        command_id=command(), drawer=DrawerNo("1"), clerk=clerk, count={}
+    )
+    street.hospital.cashier.take_cash(
+        command_id=command(),
+        payment=handover.command_id,
+        tendered_fen=Fen(96_00),
+        taken_by=clerk,
+    )
+    street.release(handover)
 
     street.hospital.returns.give_back(
         street.reviewer,

@@ -104,7 +104,6 @@ from shualian.hospital.model import (
     Evidence,
     FaceEvidence,
     FeeSplit,
-    IdentityQuery,
     TraceEnding,
     TraceTelling,
     check_scene,
@@ -911,13 +910,20 @@ class Dispensing:
                 CollectorKind.PATIENT, evidence.channel, request.psn_no, seen_by=evidence.seen_by
             )
         # A code is good once and a PIN is counted: what pays is looked at by the settlement only.
-        if not pays and self._shown_by(evidence) != request.psn_no:
-            raise Refused(DISPENSE_OTHER_PERSON)
+        if not pays:
+            self._check_shown(evidence, request.psn_no)
         return Collector(CollectorKind.PATIENT, evidence.channel, request.psn_no)
 
-    def _shown_by(self, evidence: CodeEvidence | CardEvidence) -> PersonNo:
-        query = IdentityQuery(self._institution, evidence)
-        return ask_insurer(self._insurer.identify, query)
+    def _check_shown(self, evidence: CodeEvidence | CardEvidence, patient: PersonNo) -> None:
+        """Whose code or card it is; nothing is paid, so the code is used up here."""
+        try:
+            self._records.person_of(
+                evidence, scenes=COLLECTING_SCENES, expected=patient, uses_up=True
+            )
+        except Refused as refused:
+            if _is_of_another(refused):
+                raise Refused(DISPENSE_OTHER_PERSON) from refused
+            raise
 
     def _face_of_patient(
         self,
@@ -1011,7 +1017,7 @@ class Dispensing:
                 )
         except Refused as refused:
             self._give_up(command_id)
-            if refused.kind.code in _OF_ANOTHER and is_final(refused):
+            if _is_of_another(refused):
                 raise Refused(DISPENSE_OTHER_PERSON) from refused
             raise
 
@@ -1137,6 +1143,11 @@ class Dispensing:
         if found is None:
             raise Refused(DISPENSE_NOT_FOUND)
         return found
+
+
+def _is_of_another(refused: Refused) -> bool:
+    """Whether the insurer says that the evidence is somebody else's; then nothing was done."""
+    return refused.kind.code in _OF_ANOTHER and is_final(refused)
 
 
 def _flags(case: _Case) -> Mapping[str, Sequence[ChargeItemNo]]:

@@ -106,6 +106,7 @@ from shualian.hospital.payments.model import (
     RefundState,
     Step,
     WalletPart,
+    booked,
     cancelled,
     cancelling,
     check_quote,
@@ -932,6 +933,8 @@ class Payments:
             decided_at=now,
             cancellation=answer.cancellation,
             back=back,
+            undone=booked(payment.standing),
+            rest=booked(answer.rest),
         )
         store.change_refund(connection, done, None)
         if back.window_fen:

@@ -60,6 +60,7 @@ from shualian.hospital.payments.model import (
     OPEN_AT_WALLET,
     UNDECIDED,
     UNDER_WAY,
+    Booked,
     ItemRefund,
     Kept,
     Payment,
@@ -218,7 +219,11 @@ refunds = Table(
     Column("cancellation", _IDENTIFIER),
     Column("refusal", Text),
     *[Column(name, BigInteger) for name in _SOURCES],
+    Column("undone", Text),
+    Column("rest", Text),
+    Column("booked_at", UtcTime),
     Index("ix_payment_refund_payment", "institution", "payment"),
+    Index("ix_payment_refund_booked", "institution", "booked_at"),
     ForeignKeyConstraint(
         ["institution", "payment"], [payments.c.institution, payments.c.command_id]
     ),
@@ -417,6 +422,19 @@ def refunds_of(
     return [_refund(row) for row in connection.execute(query)]
 
 
+def refunds_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[ItemRefund]:
+    """The refunds that left something, done from one moment to before another."""
+    of = refunds.c
+    query = (
+        select(refunds)
+        .where(of.institution == institution, of.booked_at >= since, of.booked_at < until)
+        .order_by(of.booked_at, of.command_id)
+    )
+    return [_refund(row) for row in connection.execute(query)]
+
+
 def add_refund(connection: Connection, refund: ItemRefund) -> None:
     """Insert a refund that is about to be asked for."""
     connection.execute(insert(refunds).values(_refund_row(refund)))
@@ -445,8 +463,23 @@ def _refund_row(refund: ItemRefund) -> dict[str, Any]:
             "state": refund.state.value,
             "decided_at": refund.decided_at,
             "cancellation": refund.cancellation,
+            "undone": None if refund.undone is None else _booked_to_text(refund.undone),
+            "rest": None if refund.rest is None else _booked_to_text(refund.rest),
+            # The insurer cancels and settles the rest in one step.
+            "booked_at": None if refund.rest is None else refund.rest.setl_time,
         }
     )
+
+
+def _booked_to_text(booked: Booked) -> str:
+    amounts = {name: getattr(booked.amounts, name) for name in _AMOUNTS}
+    members = [booked.setl_id, booked.setl_time.isoformat(), amounts]
+    return json.dumps(members, sort_keys=True)
+
+
+def _booked(text: str) -> Booked:
+    setl_id, setl_time, amounts = json.loads(text)
+    return Booked(SettlementId(setl_id), datetime.fromisoformat(setl_time), Amounts(**amounts))
 
 
 def _refund(row: Row[Any]) -> ItemRefund:
@@ -462,6 +495,8 @@ def _refund(row: Row[Any]) -> ItemRefund:
         decided_at=row.decided_at,
         cancellation=None if row.cancellation is None else SettlementId(row.cancellation),
         back=None if row.fund_fen is None else _sources(row),
+        undone=None if row.undone is None else _booked(row.undone),
+        rest=None if row.rest is None else _booked(row.rest),
         kept=tuple(
             Kept(ChargeItemNo(of), ChargeItemNo(number), Decimal(cnt))
             for of, number, cnt in json.loads(row.kept)

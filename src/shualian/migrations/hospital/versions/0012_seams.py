@@ -20,6 +20,11 @@ def upgrade() -> None:
         table.create_index(
             "ix_clinical_order_pharmacy", ["institution", "kind", "at_pharmacy_at", "state"]
         )
+    with op.batch_alter_table("payment_refund") as table:
+        table.add_column(sa.Column("undone", sa.Text(), nullable=True))
+        table.add_column(sa.Column("rest", sa.Text(), nullable=True))
+        table.add_column(sa.Column("booked_at", sa.DateTime(timezone=True), nullable=True))
+        table.create_index("ix_payment_refund_booked", ["institution", "booked_at"])
     with op.batch_alter_table("dispense_line") as table:
         table.alter_column(
             "dose_zh",
@@ -38,6 +43,10 @@ def downgrade() -> None:
             type_=sa.String(length=200),
             existing_nullable=False,
         )
+    with op.batch_alter_table("payment_refund") as table:
+        table.drop_index("ix_payment_refund_booked")
+        for name in ("booked_at", "rest", "undone"):
+            table.drop_column(name)
     with op.batch_alter_table("clinical_order") as table:
         table.drop_index("ix_clinical_order_pharmacy")
         table.drop_column("at_pharmacy_at")
