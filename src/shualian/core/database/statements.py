@@ -32,7 +32,6 @@ __all__ = (
     "Statement",
     "Value",
     "ask",
-    "has_one_writer",
     "insert_rows",
     "moment",
     "own_locks",
@@ -107,11 +106,6 @@ def own_locks(connection: Connection) -> None:
     driver.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
 
 
-def has_one_writer(connection: Connection) -> bool:
-    """Whether one thread runs all writes, so that others write while something is prepared."""
-    return connection.dialect.name != _POSTGRES
-
-
 def ask(connection: Connection, questions: Sequence[Filled]) -> list[list[Row]]:
     """The rows that each question finds, asked in this order."""
     if connection.dialect.name != _POSTGRES:
@@ -170,7 +164,9 @@ def moment(value: str | datetime) -> datetime:
     return datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
-def _for_sqlite(values: Sequence[Value]) -> list[Value]:
+def _for_sqlite(values: Sequence[Value]) -> Sequence[Value]:
+    if datetime not in map(type, values):
+        return values
     return [_sqlite_moment(value) if type(value) is datetime else value for value in values]
 
 
