@@ -8,8 +8,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from postgres_server import PostgresServer
 from shualian.core.database import Database, PostgresDatabase, SqliteDatabase
+from shualian.sandbox.postgres_server import PostgresServer
 
 # No test may fail because a machine is slow; a failing example prints how to repeat it.
 settings.register_profile(
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    server = PostgresServer()
+    server = PostgresServer(durable=False)
     yield server
     server.stop()
 

@@ -25,6 +25,7 @@ from shualian.core.settings import Settings
 from shualian.face.engine import FaceEngine
 from shualian.face.model import Embedding
 from shualian.hospital.model import FaceEvidence, evidence_from_bytes
+from shualian.sandbox import city
 from shualian.sandbox.first_visit import FirstVisit
 from shualian.sandbox.samples import sample_pictures
 from shualian.trust.keys import DevelopmentKeys
@@ -111,6 +112,11 @@ def _attempt(faces: Faces, outcome: Any, given: dict[str, Any]) -> None:
 # --- the search ----------------------------------------------------------------------------------
 
 
+def _own(folder: Path) -> Path:
+    """Where the hospital's own database and keys lie."""
+    return folder / "hospitals" / city.HOSPITAL.fixmedins_code
+
+
 def _cells(database: Path) -> Iterator[tuple[str, str, object]]:
     """Table, column and value of every cell of every table."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
@@ -145,9 +151,8 @@ def _face_words(name: str) -> frozenset[str]:
 
 def _hospital_files(folder: Path) -> dict[str, bytes]:
     """Databases, journals, locks and keys of the hospital."""
-    files = [file for file in folder.glob("hospital*/**/*") if file.is_file()]
-    files += [file for file in folder.glob("hospital*") if file.is_file()]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+    files = [file for file in _own(folder).rglob("*") if file.is_file()]
+    return {str(file.relative_to(_own(folder))): file.read_bytes() for file in files}
 
 
 def _encodings(vector: Embedding) -> Iterator[bytes]:
@@ -219,7 +224,7 @@ def test_the_visit_had_faces_to_be_found(played: Played) -> None:
 
 
 def test_no_cell_of_the_hospitals_database_holds_anything_of_a_face(played: Played) -> None:
-    assert _found_by_sql(played.folder / "hospital.sqlite", played.faces) == []
+    assert _found_by_sql(_own(played.folder) / "hospital.sqlite", played.faces) == []
 
 
 def test_no_byte_of_the_hospitals_files_belongs_to_a_face(played: Played) -> None:
@@ -232,14 +237,14 @@ def test_no_byte_of_the_hospitals_files_belongs_to_a_face(played: Played) -> Non
 
 
 def test_no_table_and_no_column_of_the_hospital_speaks_of_faces(played: Played) -> None:
-    names = list(_names(played.folder / "hospital.sqlite"))
+    names = list(_names(_own(played.folder) / "hospital.sqlite"))
 
     assert len(names) > 100
     assert [name for name in names if _face_words(name)] == []
 
 
 def test_no_key_of_the_hospital_is_for_faces(played: Played) -> None:
-    purposes = [folder.name for folder in (played.folder / "hospital-keys").iterdir()]
+    purposes = [folder.name for folder in (_own(played.folder) / "hospital-keys").iterdir()]
     insurers = {file.read_bytes() for file in played.folder.glob("insurer-keys/**/*.key")}
 
     assert purposes
@@ -265,12 +270,15 @@ def test_the_hospital_finds_the_number_of_the_proof_under_its_seal_and_nothing_m
         "scene",
         "terminal_id",
         "first_frame_at",
+        # Who scanned, where a relative pays: the insurer's number of a person, and what they are.
+        "subject",
+        "relation",
     }
 
 
 def _opened_evidence(folder: Path) -> Iterator[FaceEvidence]:
-    sealer = Sealer(DevelopmentKeys(folder / "hospital-keys"))
-    with closing(sqlite3.connect(folder / "hospital.sqlite")) as hospital:
+    sealer = Sealer(DevelopmentKeys(_own(folder) / "hospital-keys"))
+    with closing(sqlite3.connect(_own(folder) / "hospital.sqlite")) as hospital:
         rows = hospital.execute(
             "SELECT 'hospital.encounter.evidence', encounter_no, evidence_sealed FROM encounter"
             " UNION ALL SELECT 'hospital.payment.evidence', institution || '/' || command_id,"
@@ -287,7 +295,7 @@ def _opened_evidence(folder: Path) -> Iterator[FaceEvidence]:
 @pytest.fixture
 def spoilt(played: Played, tmp_path: Path) -> Path:
     """A copy of the hospital's database."""
-    return Path(shutil.copy(played.folder / "hospital.sqlite", tmp_path / "hospital.sqlite"))
+    return Path(shutil.copy(_own(played.folder) / "hospital.sqlite", tmp_path / "hospital.sqlite"))
 
 
 _Planted = Callable[[Faces], object]

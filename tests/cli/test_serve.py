@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+HOSPITAL = "H99000000001"
 SHUALIAN = Path(sys.executable).with_name("shualian")
 
 
@@ -27,15 +29,20 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "SHUALIAN_STAFF_ORIGIN": f"http://localhost:{_free_port()}",
         "SHUALIAN_CHANNEL_ORIGIN": f"http://localhost:{_free_port()}",
         "SHUALIAN_REGISTRY_STAND_IN_PORT": "0",
+        "SHUALIAN_EWALLET_STAND_IN_PORT": "0",
     }
 
 
 @pytest.fixture
 def with_hospital(environment: dict[str, str]) -> dict[str, str]:
-    return environment | {
-        "SHUALIAN_HOSPITAL_CODE": "H99000000001",
-        "SHUALIAN_HOSPITAL_NAME": "示例市第一医院",
+    hospital = {
+        "code": HOSPITAL,
+        "name": "示例市第一医院",
+        "terminal_origin": f"http://localhost:{_free_port()}",
+        "staff_origin": f"http://localhost:{_free_port()}",
+        "wallet_news_origin": f"http://127.0.0.1:{_free_port()}",
     }
+    return environment | {"SHUALIAN_HOSPITALS": json.dumps([hospital])}
 
 
 @pytest.fixture
@@ -112,7 +119,16 @@ def test_the_first_supervisor_gets_a_code_and_the_command_is_closed_after_two(
 def test_a_hospitals_first_administrator_gets_a_code_for_the_hospital_that_is_set(
     environment: dict[str, str], with_hospital: dict[str, str]
 ) -> None:
-    command = [str(SHUALIAN), "bootstrap", "--hospital", "--login", "sun", "--name", "孙管理"]
+    command = [
+        str(SHUALIAN),
+        "bootstrap",
+        "--hospital",
+        HOSPITAL,
+        "--login",
+        "sun",
+        "--name",
+        "孙管理",
+    ]
 
     def run(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -130,7 +146,24 @@ def test_a_hospitals_first_administrator_gets_a_code_for_the_hospital_that_is_se
     assert len(made.stdout.strip()) > 20
 
 
-def test_a_served_hospital_has_staff_pages_of_its_own(
+def test_a_served_hospital_has_listeners_of_its_own_for_staff_and_terminals(
+    with_hospital: dict[str, str], server: subprocess.Popen[str]
+) -> None:
+    hospital = json.loads(with_hospital["SHUALIAN_HOSPITALS"])[0]
+    terminals, staff = (
+        hospital[name].replace("localhost", "127.0.0.1")
+        for name in ("terminal_origin", "staff_origin")
+    )
+
+    assert _health(terminals)["listener"] == "terminal"
+    assert _health(staff)["listener"] == "hospital-h99000000001"
+    with httpx.Client(timeout=30) as client:
+        paths = client.get(f"{staff}/openapi.json").json()["paths"]
+    assert any(path.startswith("/hospital/staff") for path in paths)
+    assert not any(path.startswith("/insurer/staff") for path in paths)
+
+
+def test_a_supervisor_reaches_the_accounts_of_a_served_hospital(
     environment: dict[str, str], server: subprocess.Popen[str]
 ) -> None:
     origin = environment["SHUALIAN_STAFF_ORIGIN"].replace("localhost", "127.0.0.1")
@@ -140,4 +173,14 @@ def test_a_served_hospital_has_staff_pages_of_its_own(
         paths = client.get(f"{origin}/openapi.json").json()["paths"]
 
     assert any(path.startswith("/insurer/staff") for path in paths)
-    assert any(path.startswith("/hospital/staff") for path in paths)
+    assert any(path.startswith(f"/hospitals/{HOSPITAL}/staff/accounts") for path in paths)
+
+
+def test_a_served_hospital_hears_the_news_of_a_stand_in_wallet(
+    with_hospital: dict[str, str], server: subprocess.Popen[str]
+) -> None:
+    news = _health(json.loads(with_hospital["SHUALIAN_HOSPITALS"])[0]["wallet_news_origin"])
+
+    assert server.poll() is None
+    assert news["listener"] == "wallet news"
+    assert "e_wallet" in str(news["stand_ins"])

@@ -1,12 +1,12 @@
 """Time is UTC inside and a day of China where days are counted."""
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shualian.core.clock import SettableClock, SystemClock, business_date
+from shualian.core.clock import SettableClock, SystemClock, business_date, last_time_of_day
 
 moments = st.datetimes(
     min_value=datetime(2000, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
@@ -51,3 +51,10 @@ def test_a_moment_without_a_zone_is_refused() -> None:
     for use in (business_date, SettableClock):
         with pytest.raises(ValueError, match="time zone"):
             use(naive)
+
+
+def test_a_time_of_day_is_the_last_one_that_passed_in_china() -> None:
+    closing = time(22, 0)
+    before, after = datetime(2026, 1, 5, 13, 59, tzinfo=UTC), datetime(2026, 1, 5, 14, tzinfo=UTC)
+    assert last_time_of_day(closing, now=before) == after - timedelta(days=1)
+    assert last_time_of_day(closing, now=after) == after

@@ -12,6 +12,14 @@ from shualian.core.money import Fen
 from shualian.core.refusals import Finality, Helper, RefusalKind, Refused
 from shualian.hospital import model
 from shualian.hospital.cashier import model as cashier
+from shualian.hospital.cashier.closing import model as closing
+from shualian.hospital.cashier.overrides import model as overrides
+from shualian.hospital.cashier.refunds import model as refunds
+from shualian.hospital.cashier.shifts import model as shifts
+from shualian.hospital.cashier.tenders import model as tenders
+from shualian.hospital.cashier.window import model as window
+from shualian.hospital.dispensing import model as dispensing
+from shualian.hospital.emergencies import model as emergencies
 from shualian.hospital.encounters import model as encounters
 from shualian.hospital.model import (
     Amounts,
@@ -33,10 +41,29 @@ from shualian.hospital.orders import model as orders
 from shualian.hospital.orders.model import line_amount
 from shualian.hospital.payments import model as payments
 from shualian.hospital.records import model as records
+from shualian.hospital.scheduling import model as scheduling
+from shualian.hospital.stock import model as stock
 
 EVERY_REFUSAL = [
     kind
-    for room in (model, records, encounters, orders, payments, cashier)
+    for room in (
+        model,
+        records,
+        encounters,
+        orders,
+        payments,
+        cashier,
+        tenders,
+        shifts,
+        refunds,
+        overrides,
+        window,
+        closing,
+        stock,
+        dispensing,
+        scheduling,
+        emergencies,
+    )
     for kind in room.REFUSALS
 ]
 

@@ -12,7 +12,7 @@ def test_the_benchmark_settles_on_both_engines_and_its_books_are_coherent(
 ) -> None:
     url = request.getfixturevalue(engine)
 
-    rate = measure(url, clients=2, seconds=0.01, clock=SystemClock())
+    rate = measure(url, clients=2, seconds=0.01, clock=SystemClock(), people=60)
 
     assert rate.settlements == 80
     assert rate.settlements_per_s > 0
@@ -23,7 +23,7 @@ def test_the_benchmark_settles_on_both_engines_and_its_books_are_coherent(
 def test_a_second_run_over_the_same_file_goes_through(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/again.db"
 
-    first = measure(url, clients=1, seconds=0.01, clock=SystemClock())
-    second = measure(url, clients=1, seconds=0.01, clock=SystemClock())
+    first = measure(url, clients=1, seconds=0.01, clock=SystemClock(), people=60)
+    second = measure(url, clients=1, seconds=0.01, clock=SystemClock(), people=60)
 
     assert first.settlements == second.settlements

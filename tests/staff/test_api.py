@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from shualian.core.database import SqliteDatabase
 from shualian.core.refusals import Refused
 from shualian.sandbox.authenticator import ORIGIN, Authenticator
-from shualian.staff.api import cookie_name, either, router, session_caller
+from shualian.staff.api import account_router, cookie_name, router, session_caller
 from shualian.staff.model import INSURER, Role
 from shualian.staff.passkeys.model import relying_party
 from staff.house import HOSPITAL, NAME, PHRASE, House, Ward, supervisor_elsewhere
@@ -202,7 +202,7 @@ def test_an_administrator_enrols_signs_in_and_brings_in_a_nurse(
     assert nurse("GET", "/me")["code"] == "staff.signed_out"
 
 
-def test_a_supervisor_signed_in_at_the_insurer_is_a_caller_at_the_hospital(
+def test_a_supervisor_decides_about_a_hospitals_accounts_on_the_insurers_pages(
     quick_ward: Ward, tmp_path: Path
 ) -> None:
     database = SqliteDatabase(f"sqlite:///{tmp_path}/insurer.db")
@@ -210,9 +210,9 @@ def test_a_supervisor_signed_in_at_the_insurer_is_a_caller_at_the_hospital(
     supervisor = office.first(INSURER, "supervisor")
     code = quick_ward.create(quick_ward.chief, "nurse", (Role.NURSE,))
     app = FastAPI()
-    own = session_caller(quick_ward.services, "hospital")
-    caller = either(own, session_caller(office.services, "insurer"))
-    app.include_router(router(quick_ward.services, caller, cookie="hospital"), prefix="/staff")
+    caller = session_caller(office.services, "insurer")
+    party = office.services.party
+    app.include_router(account_router(quick_ward.services, caller, party=party), prefix="/staff")
     browser = Browser(app)
     browser.client.cookies.set("insurer", supervisor.token)
 

@@ -28,15 +28,20 @@ from shualian.terminals.api import WHO_AM_I_PATH, WhoAmIBody
 from shualian.terminals.register.model import Position
 from shualian.terminals.service import TerminalServices
 from shualian.trust.signatures import SigningKey
-from shualian.web.listeners import build_staff_listener, build_terminal_listener
+from shualian.web.listeners import (
+    build_hospital_listener,
+    build_staff_listener,
+    build_terminal_listener,
+)
 from staff.house import House as StaffHouse
 from staff.house import Ward
-from terminals.district import ADDRESS, ORIGIN, Device, District
+from terminals.district import ADDRESS, HOSPITAL, ORIGIN, Device, District
 
 SETTINGS = Settings(
     terminal_origin=ORIGIN, staff_origin=STAFF_ORIGIN, registry_url="http://localhost:1"
 )
 SCENE = "01101"
+HOSPITAL_COOKIE = f"shualian_staff_hospital_{HOSPITAL}"
 CALIBRATION = calibration_from_json(
     next((files("shualian.face") / "calibrations").iterdir()).read_text("utf-8")
 )
@@ -64,9 +69,11 @@ class Listeners:
         self.ward = Ward(self.hospital_database, folder / "hospital-keys")
         self.ward.clock.set(self.office.clock.now())
         self.side = self._side()
-        hospital = cast("HospitalSide", SimpleNamespace(staff=self.ward.services))
+        ward = SimpleNamespace(staff=self.ward.services, institution=HOSPITAL)
+        hospital = cast("HospitalSide", ward)
         self.terminal: FastAPI = build_terminal_listener(self.side, SETTINGS)
-        self.staff: FastAPI = build_staff_listener(self.side, SETTINGS, hospital=hospital)
+        self.staff: FastAPI = build_staff_listener(self.side, SETTINGS, hospitals=[hospital])
+        self.hospital: FastAPI = build_hospital_listener(hospital, self.side, SETTINGS)
 
     def _side(self) -> InsurerSide:
         services = TerminalServices(
@@ -101,10 +108,10 @@ def terminal_client(listeners: Listeners, address: str = ADDRESS) -> Iterator[Te
 
 
 @contextmanager
-def browser(listeners: Listeners) -> Iterator[TestClient]:
+def browser(listener: FastAPI) -> Iterator[TestClient]:
     headers = {"origin": STAFF_ORIGIN, "sec-fetch-site": "same-origin"}
     with TestClient(
-        listeners.staff, base_url=STAFF_ORIGIN, headers=headers, raise_server_exceptions=False
+        listener, base_url=STAFF_ORIGIN, headers=headers, raise_server_exceptions=False
     ) as client:
         yield client
 
@@ -180,5 +187,5 @@ def sign_in_supervisor(listeners: Listeners, client: TestClient) -> Caller:
 def sign_in_administrator(listeners: Listeners, client: TestClient) -> Caller:
     """The hospital's administrator, in the browser's cookies."""
     signed_in = listeners.ward.by_passkey(listeners.ward.chief.staff_id)
-    client.cookies.set("shualian_staff_hospital", signed_in.token)
+    client.cookies.set(HOSPITAL_COOKIE, signed_in.token)
     return signed_in.caller

@@ -51,6 +51,7 @@ from terminals.district import (
     place_spec,
 )
 from web.insurer import (
+    HOSPITAL_COOKIE,
     SETTINGS,
     Listeners,
     Sent,
@@ -87,7 +88,13 @@ def client(listeners: Listeners) -> Iterator[TestClient]:
 
 @pytest.fixture
 def staff(listeners: Listeners) -> Iterator[TestClient]:
-    with browser(listeners) as client:
+    with browser(listeners.staff) as client:
+        yield client
+
+
+@pytest.fixture
+def ward(listeners: Listeners) -> Iterator[TestClient]:
+    with browser(listeners.hospital) as client:
         yield client
 
 
@@ -375,10 +382,10 @@ def test_a_heartbeat_is_judged(listeners: Listeners, device: Device, client: Tes
 
 
 def test_a_hospital_and_the_insurer_bring_a_terminal_to_life_over_http(
-    listeners: Listeners, client: TestClient, staff: TestClient, tmp_path: Path
+    listeners: Listeners, client: TestClient, ward: TestClient, staff: TestClient, tmp_path: Path
 ) -> None:
-    sign_in_administrator(listeners, staff)
-    made = staff.post("/terminals/places", json=PLACE)
+    sign_in_administrator(listeners, ward)
+    made = ward.post("/terminals/places", json=PLACE)
     assert made.status_code == 201
     assert made.headers["cache-control"] == "no-store"
     agent = TerminalAgent(
@@ -392,8 +399,7 @@ def test_a_hospital_and_the_insurer_bring_a_terminal_to_life_over_http(
     code = parse_code(made.json()["code"])
     answer = agent.enrol(code=code, certificate=certificate, software=SOFTWARE)
     approval = f"/terminals/enrolments/{answer.terminal_id}/approval"
-    by_administrator = staff.post(approval, json={"key_id": agent.fingerprint()})
-    staff.cookies.clear()
+    by_administrator = ward.post(approval, json={"key_id": agent.fingerprint()})
     sign_in_supervisor(listeners, staff)
     by_supervisor = staff.post(approval, json={"key_id": agent.fingerprint()})
 
@@ -411,18 +417,18 @@ def test_a_hospital_and_the_insurer_bring_a_terminal_to_life_over_http(
     assert staff.get("/terminals/health").json()[0]["state"] == "online"
 
 
-def test_places_come_from_a_list_too(listeners: Listeners, staff: TestClient) -> None:
-    sign_in_administrator(listeners, staff)
+def test_places_come_from_a_list_too(listeners: Listeners, ward: TestClient) -> None:
+    sign_in_administrator(listeners, ward)
     header = "name,department,latitude,longitude,fence_m,terminal_class,scenes,mobile,networks"
     lines = [f"{n} 号机,门诊大厅,39.9,116.4,100,III,01101 01301,no," for n in range(1, 36)]
     content = "\n".join((header, *lines)).encode()
 
-    made = staff.post(
+    made = ward.post(
         "/terminals/places/list", content=content, headers={"content-type": "text/csv"}
     )
 
     assert len({one["code"] for one in made.json()}) == 35
-    assert len(staff.get("/terminals/places").json()) == 35
+    assert len(ward.get("/terminals/places").json()) == 35
 
 
 def test_nobody_who_is_not_signed_in_learns_or_changes_anything(
@@ -439,23 +445,23 @@ def test_nobody_who_is_not_signed_in_learns_or_changes_anything(
             assert answer.status_code >= 400
 
 
-def test_another_site_cannot_use_a_session(listeners: Listeners, staff: TestClient) -> None:
-    sign_in_administrator(listeners, staff)
+def test_another_site_cannot_use_a_session(listeners: Listeners, ward: TestClient) -> None:
+    sign_in_administrator(listeners, ward)
 
-    answer = staff.post("/terminals/places", json=PLACE, headers={"origin": "https://evil.example"})
+    answer = ward.post("/terminals/places", json=PLACE, headers={"origin": "https://evil.example"})
 
     assert answer.json()["code"] == "staff.cross_site"
 
 
 def test_a_doctor_neither_sees_nor_decides_about_terminals(
-    listeners: Listeners, staff: TestClient
+    listeners: Listeners, ward: TestClient
 ) -> None:
     signed_in = listeners.ward.by_password("doctor")
     assert signed_in.caller.roles == {Role.DOCTOR}
-    staff.cookies.set("shualian_staff_hospital", signed_in.token)
+    ward.cookies.set(HOSPITAL_COOKIE, signed_in.token)
 
-    assert staff.get("/terminals/places").json()["code"] == "staff.role_missing"
-    assert staff.post("/terminals/places", json=PLACE).json()["code"] == "staff.role_missing"
+    assert ward.get("/terminals/places").json()["code"] == "staff.role_missing"
+    assert ward.post("/terminals/places", json=PLACE).json()["code"] == "staff.role_missing"
 
 
 _RECEIVING = {Role.CLERK, Role.DOCTOR, Role.NURSE, Role.TECHNICIAN, Role.ADMINISTRATOR}
@@ -517,14 +523,14 @@ def test_the_words_of_every_failure_are_there_for_a_screen(client: TestClient) -
 
 
 def test_an_administrator_meets_another_hospitals_terminal_as_not_there(
-    listeners: Listeners, staff: TestClient
+    listeners: Listeners, ward: TestClient
 ) -> None:
     from terminals.district import OTHER_ADMINISTRATOR
 
     made = listeners.district.enrolments.create_place(
         actor=OTHER_ADMINISTRATOR, spec=place_spec("别家的机器")
     )
-    sign_in_administrator(listeners, staff)
+    sign_in_administrator(listeners, ward)
 
     for method, path in (
         ("GET", f"/terminals/enrolments/{made.terminal_id}"),
@@ -533,12 +539,14 @@ def test_an_administrator_meets_another_hospitals_terminal_as_not_there(
         ("GET", f"/terminals/health/{made.terminal_id}"),
         ("POST", f"/terminals/places/{made.place_id}/code"),
     ):
-        answer = staff.request(method, path)
+        answer = ward.request(method, path)
         assert answer.status_code == 404, path
-    assert staff.get("/terminals/enrolments").json() == []
+    assert ward.get("/terminals/enrolments").json() == []
 
 
-def test_models_are_kept_by_supervisors_alone(listeners: Listeners, staff: TestClient) -> None:
+def test_models_are_kept_by_supervisors_alone(
+    listeners: Listeners, ward: TestClient, staff: TestClient
+) -> None:
     model = {
         "certificate": "YB-III-0002",
         "maker": "示例终端厂",
@@ -548,9 +556,8 @@ def test_models_are_kept_by_supervisors_alone(listeners: Listeners, staff: TestC
         "software_min": "2.0",
         "software_current": "2.1",
     }
-    sign_in_administrator(listeners, staff)
-    by_administrator = staff.post("/terminals/models", json=model)
-    staff.cookies.clear()
+    sign_in_administrator(listeners, ward)
+    by_administrator = ward.post("/terminals/models", json=model)
     sign_in_supervisor(listeners, staff)
     by_supervisor = staff.post("/terminals/models", json=model)
     place = "/terminals/models/YB-III-0002"
@@ -687,7 +694,7 @@ def test_the_gate_stands_without_any_network(listeners: Listeners) -> None:
 
 
 def test_a_key_id_is_the_fingerprint_that_staff_see(listeners: Listeners, device: Device) -> None:
-    with browser(listeners) as staff:
+    with browser(listeners.staff) as staff:
         sign_in_supervisor(listeners, staff)
         seen = staff.get(f"/terminals/enrolments/{device.terminal_id}").json()
 

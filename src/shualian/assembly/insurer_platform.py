@@ -2,42 +2,105 @@
 
 from dataclasses import fields
 from decimal import Decimal
+from typing import Protocol
 
-from shualian.assembly.insurer_side import InsurerSide
 from shualian.core.clock import Clock
-from shualian.core.identifiers import PersonNo, SettlementId
+from shualian.core.identifiers import InstitutionCode, PersonNo, SettlementId
 from shualian.core.refusals import Refused
 from shualian.hospital import model as at_hospital
+from shualian.hospital.ports import FaceProofs
 from shualian.insurer.benefits.model import WHOLE, LineSplit, Settlement
 from shualian.insurer.benefits.wording import render_trace
-from shualian.insurer.persons.model import InsuranceStatus
+from shualian.insurer.persons.model import PERSON_NOT_FOUND, InsuranceStatus
+from shualian.insurer.persons.service import Persons
 from shualian.insurer.settlement import model as at_insurer
 from shualian.insurer.settlement.evidence.model import (
+    EVIDENCE_OF_ANOTHER,
     CardEvidence,
     CodeEvidence,
     DocumentEvidence,
     Evidence,
     FaceEvidence,
 )
-from shualian.insurer.settlement.model import ALREADY_CANCELLED
+from shualian.insurer.settlement.evidence.service import Cards
+from shualian.insurer.settlement.model import ALREADY_CANCELLED, REGISTER_USE
+from shualian.insurer.settlement.service import Settlements
+from shualian.insurer.traces.model import LineTraces, TraceCode, TraceException
+from shualian.insurer.traces.service import Traces
+from shualian.insurer.vouchers.service import VoucherPins, Vouchers
 from shualian.verification.model import PROOF_OTHER_SUBJECT
+
+IDENTITY_USE = "identity"
+"""The use of a shown code by which somebody only shows who they are."""
+
+
+class Register(Protocol):
+    """What the platform needs of the insured."""
+
+    @property
+    def persons(self) -> Persons:
+        """Who is insured."""
+        ...
+
+    @property
+    def vouchers(self) -> Vouchers:
+        """Their codes."""
+        ...
+
+    @property
+    def pins(self) -> VoucherPins:
+        """Their PINs."""
+        ...
+
+
+class InsurerParts(Protocol):
+    """What the platform needs of an insurer; :class:`InsurerSide` is one."""
+
+    @property
+    def verification(self) -> FaceProofs:
+        """Where proofs are looked at."""
+        ...
+
+    @property
+    def insured(self) -> Register:
+        """The insured."""
+        ...
+
+    @property
+    def settlements(self) -> Settlements:
+        """The money of visits."""
+        ...
+
+    @property
+    def cards(self) -> Cards:
+        """Whose a card is."""
+        ...
+
+    @property
+    def traces(self) -> Traces:
+        """Trace codes of boxes."""
+        ...
 
 
 class LocalInsurerPlatform:
     """The insurer's platform for a hospital in the same process: no wire, the same messages."""
 
-    def __init__(self, insurer: InsurerSide, clock: Clock) -> None:
+    def __init__(self, insurer: InsurerParts, clock: Clock) -> None:
         self._insurer = insurer
         self._clock = clock
 
     def person_information(self, query: at_hospital.PersonQuery) -> at_hospital.InsuredPerson:
-        """1101, answered to who holds a proof of that person."""
-        proof = self._insurer.verification.check(
-            query.evidence.auth_no, expected_institution=query.fixmedins_code
-        )
-        if proof.subject != query.psn_no:
-            raise Refused(PROOF_OTHER_SUBJECT)
-        person = self._insurer.insured.persons.get(query.psn_no)
+        """1101, answered to who holds evidence of that person.
+
+        Nothing is used up, or a code once it is known to be that person's.
+        """
+        subject = self._subject(query.evidence, query.fixmedins_code)
+        if query.psn_no not in {None, subject}:
+            face = isinstance(query.evidence, at_hospital.FaceEvidence)
+            raise Refused(PROOF_OTHER_SUBJECT if face else EVIDENCE_OF_ANOTHER)
+        if query.uses_up and isinstance(query.evidence, at_hospital.CodeEvidence):
+            self._use_code(query.evidence, query.fixmedins_code, subject, use=IDENTITY_USE)
+        person = self._insurer.insured.persons.get(subject)
         return at_hospital.InsuredPerson(
             psn_no=person.psn_no,
             psn_name=person.name,
@@ -54,7 +117,18 @@ class LocalInsurerPlatform:
         )
 
     def open_visit(self, opening: at_hospital.VisitOpening) -> at_hospital.OpenedVisit:
-        """2201; a repeat is known by the hospital's own number of the visit."""
+        """2201; a repeat is known by the hospital's own number of the visit.
+
+        A face proof is redeemed with the visit and a code before it: power lost between the two
+        leaves a used code and no visit, and the repeat goes through, because redeeming is
+        idempotent for (institution, intent, use). On a card or a document the visit is a claim.
+        """
+        face = None
+        if isinstance(opening.evidence, at_hospital.FaceEvidence):
+            face = _face(opening.evidence, opening.psn_no)
+        if isinstance(opening.evidence, at_hospital.CodeEvidence):
+            institution, psn_no = opening.fixmedins_code, opening.psn_no
+            self._use_code(opening.evidence, institution, psn_no, use=REGISTER_USE)
         visit = self._insurer.settlements.open_visit(
             institution=opening.fixmedins_code,
             registration=at_insurer.Registration(
@@ -67,9 +141,18 @@ class LocalInsurerPlatform:
                 dept_code=opening.dept_code,
                 caty=opening.caty,
             ),
-            evidence=_face(opening.evidence, opening.psn_no),
+            evidence=face,
         )
         return at_hospital.OpenedVisit(visit.mdtrt_id, opening.psn_no, opening.ipt_otp_no)
+
+    def cancel_visit(self, cancellation: at_hospital.VisitCancellation) -> None:
+        """2202."""
+        self._insurer.settlements.visits.cancel_visit(
+            institution=cancellation.fixmedins_code,
+            mdtrt_id=cancellation.mdtrt_id,
+            psn_no=cancellation.psn_no,
+            ipt_otp_no=cancellation.ipt_otp_no,
+        )
 
     def upload_charge_items(
         self, upload: at_hospital.ChargeUpload
@@ -88,13 +171,7 @@ class LocalInsurerPlatform:
         settlement = self._insurer.settlements.pre_settle(
             institution=request.fixmedins_code, bill=_bill(request)
         )
-        return at_hospital.SettlementAnswer(
-            setl_id=None,
-            setl_time=self._clock.now(),
-            amounts=_amounts(settlement),
-            setldetail=_details(settlement),
-            reasons=_reasons(settlement),
-        )
+        return self._trial(settlement)
 
     def settle(self, command: at_hospital.SettlementCommand) -> at_hospital.SettlementAnswer:
         """2207."""
@@ -114,13 +191,7 @@ class LocalInsurerPlatform:
             ),
             evidence=_evidence(command.evidence, command.request.psn_no),
         )
-        return at_hospital.SettlementAnswer(
-            setl_id=record.setl_id,
-            setl_time=record.setl_time,
-            amounts=_amounts(record.settlement),
-            setldetail=_details(record.settlement),
-            reasons=_reasons(record.settlement),
-        )
+        return _settled(record)
 
     def cancel_settlement(self, cancellation: at_hospital.SettlementCancellation) -> SettlementId:
         """2208; one that was taken back by another command is answered with that one's number."""
@@ -139,6 +210,208 @@ class LocalInsurerPlatform:
                 raise
             return earlier
 
+    def reverse_settlement(self, reversal: at_hospital.SettlementReversal) -> SettlementId | None:
+        """2601."""
+        ended = self._insurer.settlements.reverse(
+            institution=reversal.fixmedins_code,
+            command_id=reversal.command_id,
+            psn_no=reversal.psn_no,
+        )
+        return None if ended.cancellation is None else ended.cancellation.setl_id
+
+    def _subject(
+        self,
+        evidence: at_hospital.Evidence | at_hospital.NumberClaim,
+        institution: InstitutionCode,
+    ) -> PersonNo:
+        """Whose evidence it is."""
+        insurer = self._insurer
+        match evidence:
+            case at_hospital.FaceEvidence(auth_no=auth_no):
+                return insurer.verification.check(auth_no, expected_institution=institution).subject
+            case at_hospital.CodeEvidence(token=token):
+                return insurer.insured.vouchers.read_code(token, institution=institution)
+            case at_hospital.CardEvidence(card_no=card_no, pin=pin):
+                holder = insurer.cards.holder(card_no)
+                insurer.insured.pins.check(holder, pin)
+                return holder
+            case at_hospital.DocumentEvidence() | at_hospital.NumberClaim():
+                id_number = evidence.id_number
+                found = insurer.insured.persons.by_number(id_number)
+        if found is None:
+            raise Refused(PERSON_NOT_FOUND)
+        return found
+
+    def _use_code(
+        self,
+        evidence: at_hospital.CodeEvidence,
+        institution: InstitutionCode,
+        psn_no: PersonNo,
+        *,
+        use: str,
+    ) -> None:
+        made = self._insurer.insured.vouchers.redeem_code(
+            evidence.token,
+            institution=institution,
+            intent_id=evidence.intent_id,
+            use=use,
+        )
+        if made.psn_no != psn_no:
+            raise Refused(EVIDENCE_OF_ANOTHER)
+
+    def tell_traces(self, telling: at_hospital.TraceTelling) -> tuple[at_hospital.FeeSplit, ...]:
+        """Trace codes of boxes that are about to go out."""
+        splits = self._insurer.traces.tell(
+            institution=telling.fixmedins_code,
+            mdtrt_id=telling.mdtrt_id,
+            psn_no=telling.psn_no,
+            lines=[_traces(line) for line in telling.lines],
+        )
+        return tuple(_fee_split(split) for split in splits)
+
+    def end_traces(self, ending: at_hospital.TraceEnding) -> None:
+        """Trace codes of boxes that came back or never went out."""
+        self._insurer.traces.end(
+            institution=ending.fixmedins_code,
+            mdtrt_id=ending.mdtrt_id,
+            psn_no=ending.psn_no,
+            codes=[TraceCode(code) for code in ending.codes],
+            handed_out=ending.handed_out,
+        )
+
+    def admit(self, admission: at_hospital.Admission) -> at_hospital.OpenedVisit:
+        """2401; a repeat is known by the hospital's own number of the stay.
+
+        Only a face is redeemed by an admission; on everything else the stay is a claim.
+        """
+        shown = admission.evidence
+        face = shown if isinstance(shown, at_hospital.FaceEvidence) else None
+        visit = self._insurer.settlements.open_visit(
+            institution=admission.fixmedins_code,
+            registration=at_insurer.Registration(
+                psn_no=admission.psn_no,
+                insutype=admission.insutype,
+                begntime=admission.begntime,
+                mdtrt_cert_type=admission.certificate.mdtrt_cert_type.value,
+                ipt_otp_no=admission.ipt_otp_no,
+                atddr_no=admission.atddr_no,
+                dept_code=admission.dept_code,
+                caty=admission.caty,
+                kind=at_insurer.VisitKind.INPATIENT,
+            ),
+            evidence=None if face is None else _face(face, admission.psn_no),
+        )
+        return at_hospital.OpenedVisit(visit.mdtrt_id, admission.psn_no, admission.ipt_otp_no)
+
+    def discharge(self, message: at_hospital.StayMessage) -> None:
+        """2402."""
+        self._insurer.settlements.visits.discharge(
+            institution=message.fixmedins_code,
+            mdtrt_id=message.mdtrt_id,
+            psn_no=message.psn_no,
+            endtime=message.endtime or self._clock.now(),
+        )
+
+    def cancel_discharge(self, message: at_hospital.StayMessage) -> None:
+        """2405."""
+        self._insurer.settlements.visits.cancel_discharge(
+            institution=message.fixmedins_code,
+            mdtrt_id=message.mdtrt_id,
+            psn_no=message.psn_no,
+        )
+
+    def cancel_admission(self, message: at_hospital.StayMessage) -> None:
+        """2404."""
+        self._insurer.settlements.visits.cancel_visit(
+            institution=message.fixmedins_code,
+            mdtrt_id=message.mdtrt_id,
+            psn_no=message.psn_no,
+            ipt_otp_no=message.ipt_otp_no,
+        )
+
+    def tell_visit_information(self, information: at_hospital.VisitInformation) -> None:
+        """2203."""
+        self._insurer.settlements.visits.tell_information(
+            institution=information.fixmedins_code,
+            mdtrt_id=information.mdtrt_id,
+            psn_no=information.psn_no,
+            information=at_insurer.VisitInformation(
+                med_type=information.med_type,
+                main_cond_dscr=information.main_cond_dscr,
+                diagnoses=tuple(row.diag_code for row in information.diseinfo),
+            ),
+        )
+
+    def withdraw_charge_items(self, recall: at_hospital.ChargeRecall) -> None:
+        """2205."""
+        self._insurer.settlements.visits.withdraw_charge_items(
+            institution=recall.fixmedins_code,
+            mdtrt_id=recall.mdtrt_id,
+            psn_no=recall.psn_no,
+            chrg_bchno=recall.chrg_bchno,
+        )
+
+    def estimate(self, request: at_hospital.EstimateRequest) -> at_hospital.SettlementAnswer:
+        """The calculation of 2206 over lines that are not uploaded."""
+        bill = _bill(request.request)
+        settlement = self._insurer.settlements.estimate(
+            institution=request.request.fixmedins_code,
+            bill=bill,
+            items=[_charge_item(detail, bill.chrg_bchno) for detail in request.feedetail],
+        )
+        return self._trial(settlement)
+
+    def refund_settlement(self, request: at_hospital.RefundRequest) -> at_hospital.RefundAnswer:
+        """2208 and 2207 of the rest, in one step of the insurer's."""
+        refund = self._insurer.settlements.refund(
+            institution=request.fixmedins_code,
+            command_id=request.command_id,
+            setl_id=request.setl_id,
+            mdtrt_id=request.mdtrt_id,
+            psn_no=request.psn_no,
+            give_back=request.give_back,
+            instead=[_charge_item(detail, request.chrg_bchno) for detail in request.instead],
+        )
+        if refund.rest is None:
+            return at_hospital.RefundAnswer(refund.cancellation.setl_id, None)
+        kept = {detail.feedetl_sn for detail in request.instead}
+        splits = [split for split in refund.rest.settlement.lines if split.item.feedetl_sn in kept]
+        return at_hospital.RefundAnswer(
+            refund.cancellation.setl_id,
+            _settled(refund.rest),
+            tuple(_fee_split(split) for split in splits),
+        )
+
+    def _trial(self, settlement: Settlement) -> at_hospital.SettlementAnswer:
+        return at_hospital.SettlementAnswer(
+            setl_id=None,
+            setl_time=self._clock.now(),
+            amounts=_amounts(settlement),
+            setldetail=_details(settlement),
+            reasons=_reasons(settlement),
+        )
+
+
+def _traces(line: at_hospital.TraceLine) -> LineTraces:
+    return LineTraces(
+        feedetl_sn=line.feedetl_sn,
+        codes=tuple(TraceCode(code) for code in line.codes),
+        missing=line.missing,
+        exception=None if line.exception is None else TraceException(line.exception.value),
+        reason=line.reason,
+        mother_code=None if line.mother_code is None else TraceCode(line.mother_code),
+    )
+
+
+def _settled(record: at_insurer.SettlementRecord) -> at_hospital.SettlementAnswer:
+    return at_hospital.SettlementAnswer(
+        setl_id=record.setl_id,
+        setl_time=record.setl_time,
+        amounts=_amounts(record.settlement),
+        setldetail=_details(record.settlement),
+        reasons=_reasons(record.settlement),
+    )
+
 
 def _face(evidence: at_hospital.FaceEvidence, subject: PersonNo) -> FaceEvidence:
     return FaceEvidence(
@@ -146,7 +419,8 @@ def _face(evidence: at_hospital.FaceEvidence, subject: PersonNo) -> FaceEvidence
         intent_id=evidence.intent_id,
         terminal_id=evidence.terminal_id,
         scene=evidence.scene,
-        subject=subject,
+        subject=evidence.subject or subject,
+        relation=evidence.relation,
     )
 
 
@@ -174,6 +448,7 @@ def _charge_item(detail: at_hospital.FeeDetail, chrg_bchno: str) -> at_insurer.C
         pric=detail.pric,
         bilg_dept_codg=detail.bilg_dept_codg,
         bilg_dr_codg=detail.bilg_dr_codg,
+        hosp_appr_flag=detail.hosp_appr_flag,
     )
 
 
@@ -202,6 +477,7 @@ def _bill(request: at_hospital.SettlementRequest) -> at_insurer.Bill:
         med_type=request.med_type,
         acct_used=request.acct_used_flag,
         medfee_sumamt=request.medfee_sumamt,
+        mid_setl=request.mid_setl_flag,
     )
 
 

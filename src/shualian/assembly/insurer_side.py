@@ -16,6 +16,7 @@ from shualian.assembly.foundations import (
     terminal_networks,
 )
 from shualian.assembly.insured import InstitutionNames, InsuredServices, insured_services
+from shualian.assembly.supervision import SupervisionServices, supervision_services
 from shualian.core.clock import Clock
 from shualian.core.database import Database, open_database
 from shualian.core.mode import Mode, Side
@@ -46,6 +47,8 @@ from shualian.insurer.notices.model import RunningFacts, check_notice, running_f
 from shualian.insurer.reconciliation.service import Reconciliation
 from shualian.insurer.settlement.evidence.service import Cards
 from shualian.insurer.settlement.service import Settlements
+from shualian.insurer.supervision.captures.service import EitherAccesses, EitherSessions
+from shualian.insurer.traces.service import Traces
 from shualian.insurer.vouchers.service import JoiningPins
 from shualian.staff.service import StaffServices
 from shualian.terminals.service import TerminalServices, terminal_services
@@ -91,8 +94,10 @@ class InsurerSide:
     institution_names: InstitutionNames
     funds: Funds
     settlements: Settlements
+    traces: Traces
     cards: Cards
     reconciliation: Reconciliation
+    supervision: SupervisionServices
     terminals: TerminalServices
     staff: StaffServices
     audit: AuditChain
@@ -121,6 +126,7 @@ class InsurerSide:
             ("emergencies", self.emergency.purge),
             ("proposals", insured.family.forget_proposals),
             ("interrupted", insured.finish_interrupted),
+            ("ward_checks", self.supervision.ward_checks.tick),
         )
 
     def daily_housekeeping(self) -> Sequence[tuple[str, Callable[[], object]]]:
@@ -215,6 +221,20 @@ def assemble_insurer(
         registry_check=settings.registry_check,
         degraded_max_fen=Fen(settings.registry_degraded_max_fen),
     )
+    supervision = supervision_services(
+        settings,
+        database=database,
+        clock=clock,
+        mode=mode,
+        keys=keys,
+        sealer=sealer,
+        paths=[path],
+        insured=gallery,
+        people=insured.desk,
+        error_rates=calibration,
+        registry=registry,
+        health=terminals.heartbeats,
+    )
     institutions = Institutions(database=database)
     institution_names = InstitutionNames(institutions)
     emergency = EmergencySearch(
@@ -228,6 +248,18 @@ def assemble_insurer(
         sealer=sealer,
         per_day_max=settings.emergency_searches_max,
     )
+    settlements = Settlements(
+        database=database,
+        clock=clock,
+        policies=load_policies(packaged_policies(), mode=mode),
+        catalogues=load_catalogues(packaged_catalogues(), mode=mode),
+        proofs=verification,
+        sealer=sealer,
+        pins=insured.pins,
+        codes=insured.vouchers,
+        people=insured.persons,
+        ordering=supervision.ordering,
+    )
     return InsurerSide(
         settings=settings,
         mode=mode,
@@ -239,7 +271,7 @@ def assemble_insurer(
         insured=insured,
         verification=verification,
         captures=Captures(
-            sessions=verification,
+            sessions=EitherSessions(verification, supervision.captures),
             engine=engine,
             error_rates=calibration.proven_attack_detection(),
             messages=terminals.requests,
@@ -254,7 +286,7 @@ def assemble_insurer(
         accesses=Accesses(
             database=database,
             clock=clock,
-            faces=verification,
+            faces=EitherAccesses(verification, supervision.captures),
             emergencies=emergency,
             institutions=institution_names,
             guardians=insured.consents,
@@ -275,21 +307,13 @@ def assemble_insurer(
         institutions=institutions,
         institution_names=institution_names,
         funds=Funds(database=database, clock=clock),
-        settlements=Settlements(
-            database=database,
-            clock=clock,
-            policies=load_policies(packaged_policies(), mode=mode),
-            catalogues=load_catalogues(packaged_catalogues(), mode=mode),
-            proofs=verification,
-            sealer=sealer,
-            pins=insured.pins,
-            codes=insured.vouchers,
-            people=insured.persons,
-        ),
+        settlements=settlements,
+        traces=Traces(database=database, clock=clock, visits=settlements.visits),
         cards=Cards(database=database, clock=clock, hasher=sealer),
         reconciliation=Reconciliation(database=database),
+        supervision=supervision,
         terminals=terminals,
-        staff=staff_of(settings, database, sealer, clock),
+        staff=staff_of(settings.staff_origin, database, sealer, clock),
         audit=audit_of(_INSURER_CHAIN, settings, database, keys, clock),
     )
 

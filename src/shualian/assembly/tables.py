@@ -6,11 +6,21 @@ from sqlalchemy import MetaData
 
 from shualian.gallery import store as gallery_store
 from shualian.hospital.cashier import store as cashier_store
+from shualian.hospital.clinical import store as clinical_store
+from shualian.hospital.dispensing import store as dispensing_store
 from shualian.hospital.encounters import store as encounter_store
+from shualian.hospital.examinations import store as examination_store
 from shualian.hospital.orders import store as order_store
 from shualian.hospital.payments import store as payment_store
+from shualian.hospital.prices import store as price_store
 from shualian.hospital.records import store as record_store
+from shualian.hospital.scheduling import store as scheduling_store
+from shualian.hospital.stock import store as stock_store
 from shualian.hospital.wallet import store as wallet_store
+from shualian.hospital.wards.bedside import store as bedside_store
+from shualian.hospital.wards.charges import store as stay_charge_store
+from shualian.hospital.wards.dialysis import store as dialysis_store
+from shualian.hospital.wards.stays import store as stay_store
 from shualian.insurer.accesses import store as access_store
 from shualian.insurer.activation import store as activation_store
 from shualian.insurer.assessment import store as assessment_store
@@ -24,7 +34,12 @@ from shualian.insurer.messages import store as message_store
 from shualian.insurer.persons import store as person_store
 from shualian.insurer.settlement import store as settlement_store
 from shualian.insurer.settlement.evidence import store as evidence_store
+from shualian.insurer.supervision.alerts import store as alert_store
+from shualian.insurer.supervision.captures import store as known_capture_store
+from shualian.insurer.supervision.signins import store as sign_in_store
+from shualian.insurer.supervision.wardchecks import store as ward_check_store
 from shualian.insurer.templates import store as template_store
+from shualian.insurer.traces import store as trace_store
 from shualian.insurer.vouchers import store as voucher_store
 from shualian.staff import store as staff_store
 from shualian.terminals import store as terminal_store
@@ -50,6 +65,11 @@ INSURER_TABLES: Sequence[MetaData] = (
     fund_store.metadata,
     settlement_store.metadata,
     evidence_store.metadata,
+    trace_store.metadata,
+    alert_store.metadata,
+    known_capture_store.metadata,
+    sign_in_store.metadata,
+    ward_check_store.metadata,
     gallery_store.metadata,
     verification_store.metadata,
     pause_store.metadata,
@@ -63,11 +83,21 @@ INSURER_TABLES: Sequence[MetaData] = (
 
 HOSPITAL_TABLES: Sequence[MetaData] = (
     record_store.metadata,
+    scheduling_store.metadata,
     encounter_store.metadata,
     order_store.metadata,
     payment_store.metadata,
     cashier_store.metadata,
     wallet_store.metadata,
+    stock_store.metadata,
+    dispensing_store.metadata,
+    stay_store.metadata,
+    stay_charge_store.metadata,
+    bedside_store.metadata,
+    dialysis_store.metadata,
+    price_store.metadata,
+    clinical_store.metadata,
+    examination_store.metadata,
     staff_store.metadata,
     audit_store.metadata,
 )

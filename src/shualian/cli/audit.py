@@ -97,8 +97,16 @@ def _public_keys(url: str, settings: Settings, folder: Path | None) -> PublicKey
     )
     if identity is None:
         raise Refused(AUDIT_UNREADABLE, found="a database that does not say what it is for")
-    usual = settings.data_dir / f"{Side(identity.side)}-keys"
+    usual = _folder_of(url, settings) / f"{Side(identity.side)}-keys"
     return public_keys_of(FileKeys(folder or usual, mode=Mode(identity.mode)))
+
+
+def _folder_of(url: str, settings: Settings) -> Path:
+    """Where the keys of an embedded database lie: beside it."""
+    address = make_url(url)
+    if address.drivername == "sqlite" and address.database:
+        return Path(address.database).parent
+    return settings.data_dir
 
 
 def read_beside(url: str, work: Callable[[Connection], T]) -> T:

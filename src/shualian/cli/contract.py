@@ -7,23 +7,33 @@ from typing import Annotated
 import typer
 
 from shualian.cli.demo import temporary_or_kept
-from shualian.cli.serve import open_sides
 from shualian.core.clock import SystemClock
 from shualian.core.mode import Mode
-from shualian.core.settings import load_settings
+from shualian.core.settings import HospitalSettings, load_settings
 
 _UNREACHED = "http://localhost:1"
 """A registry that nobody asks; without one the notice would not be true."""
+_HOSPITAL = HospitalSettings(
+    code="H99000000001",
+    name="示例市第一医院",
+    terminal_origin=_UNREACHED,
+    staff_origin=_UNREACHED,
+)
 
 
 def contract(
     folder: Annotated[Path, typer.Argument(help="Where to write, `web/contract` of the sources")],
 ) -> None:
     """Write the OpenAPI documents and the spoken sentences; nothing of a running server."""
+    from shualian.assembly import open_house
     from shualian.insurer.notices.store import load_notices, packaged_notices
     from shualian.verification.failures.model import FAILURES
     from shualian.web.contract import openapi_text, spoken_text, vectors_text
-    from shualian.web.listeners import build_staff_listener, build_terminal_listener
+    from shualian.web.listeners import (
+        build_hospital_listener,
+        build_staff_listener,
+        build_terminal_listener,
+    )
 
     folder.mkdir(parents=True, exist_ok=True)
     notices = [load_notices(packaged_notices()).current]
@@ -33,15 +43,17 @@ def contract(
             update={
                 "data_dir": data_dir,
                 "insurer_database_url": None,
-                "hospital_database_url": None,
                 "registry_url": _UNREACHED,
-                "hospital_code": "H99000000001",
+                "hospitals": (_HOSPITAL,),
             }
         )
-        insurer, hospital = open_sides(opened, settings, SystemClock(), Mode.SANDBOX)
+        house = open_house(opened, settings, mode=Mode.SANDBOX, clock=SystemClock())
+        insurer, (hospital,) = house.insurer, house.hospitals
+        at_terminals = build_terminal_listener(insurer, settings, hospital=hospital)
         written = {
-            "terminal.json": openapi_text(build_terminal_listener(insurer, settings)),
-            "staff.json": openapi_text(build_staff_listener(insurer, settings, hospital=hospital)),
+            "terminal.json": openapi_text(at_terminals),
+            "insurer.json": openapi_text(build_staff_listener(insurer, settings)),
+            "hospital.json": openapi_text(build_hospital_listener(hospital, insurer, settings)),
             "spoken.json": spoken_text(FAILURES.values(), notices),
             "vectors.json": vectors_text(),
         }

@@ -10,12 +10,14 @@ from rich.table import Table
 from shualian.cli import audit as audit_commands
 from shualian.cli import bench_settlement as settlement_commands
 from shualian.cli import bench_verification
+from shualian.cli import chaos as chaos_commands
 from shualian.cli import persons as person_commands
 from shualian.cli import policy as policy_commands
 from shualian.cli import privacy as privacy_commands
 from shualian.cli import sandbox as sandbox_commands
 from shualian.cli import sandbox_ewallet as ewallet_commands
 from shualian.cli import settle as settle_commands
+from shualian.cli import stats as stats_commands
 from shualian.cli import terminal as terminal_commands
 from shualian.cli import verification as verification_commands
 from shualian.cli.attacks import simulate_attacks
@@ -62,6 +64,10 @@ benchmarks.command("benefits")(settle_commands.bench)
 benchmarks.command("settlement")(settlement_commands.bench)
 benchmarks.command("verification")(bench_verification.bench)
 app.add_typer(benchmarks, name="bench")
+chaos = typer.Typer(no_args_is_help=True, help="Kill what runs, and ask whether all agrees.")
+chaos.callback()(lambda: None)
+chaos.command("settlement")(chaos_commands.settlement)
+app.add_typer(chaos, name="chaos")
 audit = typer.Typer(no_args_is_help=True, help="The audit chain.")
 audit.command()(audit_commands.verify)
 app.add_typer(audit, name="audit")
@@ -90,11 +96,13 @@ settle.command()(settle_commands.schema)
 app.add_typer(settle, name="settle")
 sandbox = typer.Typer(no_args_is_help=True, help="Stand-ins of the outside world.")
 sandbox.callback()(lambda: None)
+sandbox.command()(sandbox_commands.load)
 sandbox.command("police-registry")(sandbox_commands.police_registry)
 sandbox.command("ewallet")(ewallet_commands.ewallet)
 app.add_typer(sandbox, name="sandbox")
 app.command()(serve)
 app.command()(bootstrap)
+app.command()(stats_commands.stats)
 app.command()(contract)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shualian.core.clock import SystemClock
 from shualian.core.settings import load_settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,31 @@ def _put_sample_city(registry: "StandInRegistry") -> None:
     from shualian.sandbox.samples import sample_pictures
 
     put_people(registry, (city.PATIENT, *city.OTHERS), sample_pictures())
+
+
+def load(
+    seed: Annotated[int, typer.Option(min=0, help="Of names, numbers and money")] = 7,
+    people: Annotated[int, typer.Option(min=0, max=200_000, help="Insured persons")] = 2_000,
+    folder: Annotated[
+        Path | None, typer.Option(help="New folder; the data folder of the settings by default")
+    ] = None,
+    port: Annotated[int, typer.Option(min=1024, max=65_000, help="First of the ports")] = 8443,
+) -> None:
+    """Load the sample province: two regions, two hospitals, a community centre, their people.
+
+    The same for the same seed, made up and marked as sample data everywhere.
+    """
+    from shualian.sandbox.province.service import Ports, load_province
+
+    loaded = load_province(
+        folder or load_settings().data_dir,
+        seed=seed,
+        clock=SystemClock(),
+        people=people,
+        ports=Ports(port),
+        tell=typer.echo,
+    )
+    typer.echo(f"SHUALIAN_SETTINGS_FILE={loaded.settings_file} shualian serve")
 
 
 def _wait_until_stopped() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import structlog
@@ -12,18 +12,16 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from shualian.core.clock import Clock, SystemClock
-from shualian.core.identifiers import InstitutionCode
+from shualian.core.clock import SystemClock
 from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings, load_settings
 
-if TYPE_CHECKING:
-    from shualian.assembly import HospitalSide, InsurerSide
-
 MESSAGE_BYTES_MAX = 600 * 1024
 """Of one WebSocket message, read by the server before the capture's own limits see it."""
 _HOUSE_EVERY_S = 600.0
+_RESOLVE_EVERY_S = 5.0
+"""A person at the kiosk is told after 15 s that there is no result yet."""
 _DAY_S = 86_400.0
 
 Production = Annotated[
@@ -37,13 +35,19 @@ def serve(
 ) -> None:
     """Run the listeners of terminals, staff and channels and link the audits, until it is stopped.
 
+    Each hospital in the settings has listeners of its own for its terminals and its staff.
+
     The ports are those of the canonical origins. TLS and other networks are a proxy's matter;
     forwarded addresses are not believed. In the sandbox, without a police registry in the
-    settings, its stand-in runs beside, with its page.
+    settings, its stand-in runs beside, with its page; and beside a hospital the e-wallet's, when
+    the settings name none.
     """
+    from shualian.assembly import open_house
     from shualian.trust.audit.service import Linker
     from shualian.web.listeners import (
         build_channel_listener,
+        build_hospital_listener,
+        build_hospital_news_listener,
         build_staff_listener,
         build_terminal_listener,
     )
@@ -52,26 +56,33 @@ def serve(
     configure_logging()
     mode = _mode(production=production)
     with ExitStack() as opened:
-        settings, clock = _with_registry(opened, load_settings(), mode), SystemClock()
-        insurer, hospital = open_sides(opened, settings, clock, mode)
+        settings = _with_ewallet(opened, _with_registry(opened, load_settings(), mode), mode)
+        clock = SystemClock()
+        house = open_house(opened, settings, mode=mode, clock=clock)
+        insurer, hospitals = house.insurer, house.hospitals
         opened.enter_context(repeated(insurer.housekeeping(), every_s=_HOUSE_EVERY_S))
         opened.enter_context(repeated(insurer.daily_housekeeping(), every_s=_DAY_S))
-        for side in (insurer, hospital):
-            if side is not None:
-                linker = Linker(side.audit, clock=clock)
-                linker.start()
-                opened.callback(linker.stop)
-        asyncio.run(
-            _run(
-                _server(build_terminal_listener(insurer, settings), host, settings.terminal_origin),
-                _server(build_channel_listener(insurer, settings), host, settings.channel_origin),
-                _server(
-                    build_staff_listener(insurer, settings, hospital=hospital),
-                    host,
-                    settings.staff_origin,
-                ),
-            )
-        )
+        for audit in (insurer.audit, *(hospital.audit for hospital in hospitals)):
+            linker = Linker(audit, clock=clock)
+            linker.start()
+            opened.callback(linker.stop)
+        staff = build_staff_listener(insurer, settings, hospitals=hospitals)
+        listeners = [
+            (build_terminal_listener(insurer, settings), settings.terminal_origin),
+            (build_channel_listener(insurer, settings), settings.channel_origin),
+            (staff, settings.staff_origin),
+        ]
+        for hospital in hospitals:
+            at_terminals = build_terminal_listener(insurer, settings, hospital=hospital)
+            own_staff = build_hospital_listener(hospital, insurer, settings)
+            listeners.append((at_terminals, hospital.settings.terminal_origin))
+            listeners.append((own_staff, hospital.settings.staff_origin))
+            news = build_hospital_news_listener(hospital, settings)
+            if news is not None and hospital.settings.wallet_news_origin is not None:
+                listeners.append((news, hospital.settings.wallet_news_origin))
+            opened.enter_context(repeated(hospital.housekeeping(), every_s=_RESOLVE_EVERY_S))
+            opened.enter_context(repeated(hospital.daily_housekeeping(), every_s=_DAY_S))
+        asyncio.run(_run(*(_server(listener, host, origin) for listener, origin in listeners)))
 
 
 def bootstrap(
@@ -79,8 +90,8 @@ def bootstrap(
     name: Annotated[str, typer.Option(prompt=True, help="Name of the person")],
     production: Production = False,
     hospital: Annotated[
-        bool, typer.Option("--hospital", help="Of the hospital in SHUALIAN_HOSPITAL_CODE")
-    ] = False,
+        str | None, typer.Option(help="Code of a hospital in the settings, for its administrator")
+    ] = None,
     recover: Annotated[
         bool, typer.Option("--recover", help="Suspend all who govern and begin again")
     ] = False,
@@ -89,45 +100,21 @@ def bootstrap(
 
     The server must be stopped: one process owns the databases.
     """
+    from shualian.assembly import open_house
     from shualian.staff.model import INSURER, Employer
 
     with ExitStack() as opened:
-        insurer, own_hospital = open_sides(
-            opened, load_settings(), SystemClock(), _mode(production=production)
-        )
-        if not hospital:
-            staff, employer = insurer.staff, INSURER
-        elif own_hospital is None:
-            raise typer.BadParameter("set SHUALIAN_HOSPITAL_CODE", param_hint="--hospital")
+        mode = _mode(production=production)
+        house = open_house(opened, load_settings(), mode=mode, clock=SystemClock())
+        if hospital is None:
+            staff, employer = house.insurer.staff, INSURER
         else:
-            staff, employer = own_hospital.staff, Employer(own_hospital.institution)
+            own = [each for each in house.hospitals if each.institution == hospital]
+            if not own:
+                raise typer.BadParameter("no such hospital", param_hint="--hospital")
+            staff, employer = own[0].staff, Employer(own[0].institution)
         made = staff.accounts.bootstrap(employer=employer, login=login, name=name, recover=recover)
     typer.echo(made.code)
-
-
-def open_sides(
-    opened: ExitStack, settings: Settings, clock: Clock, mode: Mode
-) -> "tuple[InsurerSide, HospitalSide | None]":
-    """The insurer's side, and the hospital's when its code is set; closed with the stack."""
-    from shualian.assembly import LocalInsurerPlatform, open_hospital_side, open_insurer_side
-    from shualian.hospital.orders.store import load_price_list, packaged_price_lists
-
-    insurer = open_insurer_side(settings, mode=mode, clock=clock)
-    opened.callback(insurer.close)
-    if settings.hospital_code is None:
-        return insurer, None
-    hospital = open_hospital_side(
-        settings,
-        institution=InstitutionCode(settings.hospital_code),
-        institution_name=settings.hospital_name,
-        prices=load_price_list(packaged_price_lists() / "990000-illustrative.csv"),
-        insurer=LocalInsurerPlatform(insurer, clock),
-        proofs=insurer.verification,
-        mode=mode,
-        clock=clock,
-    )
-    opened.callback(hospital.close)
-    return insurer, hospital
 
 
 def _with_registry(opened: ExitStack, settings: Settings, mode: Mode) -> Settings:
@@ -145,6 +132,20 @@ def _with_registry(opened: ExitStack, settings: Settings, mode: Mode) -> Setting
     )
     structlog.get_logger().info("police-registry stand-in", page=running.origin)
     return settings.model_copy(update={"registry_url": running.origin})
+
+
+def _with_ewallet(opened: ExitStack, settings: Settings, mode: Mode) -> Settings:
+    """The settings with an e-wallet: in the sandbox its stand-in beside a hospital."""
+    apart = settings.ewallet_url is not None or not settings.hospitals
+    if mode is Mode.PRODUCTION or apart:
+        return settings
+    from shualian.sandbox.ewallet.server import running_wallet
+
+    running = opened.enter_context(
+        running_wallet(settings.data_dir / "e-wallet", port=settings.ewallet_stand_in_port)
+    )
+    structlog.get_logger().info("e-wallet stand-in", origin=running.origin)
+    return settings.model_copy(update={"ewallet_url": running.origin})
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Time: stored in UTC, counted in business days of China."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -45,3 +45,10 @@ def business_date(moment: datetime) -> date:
     if moment.utcoffset() is None:
         raise ValueError("a moment needs a time zone")
     return moment.astimezone(CHINA).date()
+
+
+def last_time_of_day(at: time, *, now: datetime) -> datetime:
+    """The latest moment, UTC, not after ``now``, at which the clocks of China showed ``at``."""
+    today = datetime.combine(business_date(now), at, tzinfo=CHINA)
+    passed = today if today <= now else today - timedelta(days=1)
+    return passed.astimezone(UTC)

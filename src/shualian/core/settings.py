@@ -4,12 +4,13 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -44,6 +45,42 @@ class RegistryCheck(StrEnum):
     RISK = "risk"
 
 
+_ORIGIN = r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"
+
+
+class HospitalSettings(BaseModel):
+    """One hospital that is served beside the insurer, with a database and listeners of its own.
+
+    Attributes:
+        code: Institution code (``fixmedins_code``).
+        name: For people.
+        name_en: For people who read English.
+        database_url: Its database; SQLite in its folder of ``data_dir`` when not set.
+        terminal_origin: Canonical origin of its terminals' listener, which they sign.
+        staff_origin: Canonical origin of its staff's listener, to which their passkeys belong.
+        wallet_news_origin: Canonical origin of its listener that the e-wallet reaches; without
+            one no own share is taken from an account.
+        closing_time: When its windows close, in China; slips that are not paid are void.
+        prices: Its price list; the packaged sample list when not set.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str = Field(pattern=r"^[HP][0-9]{11}$")
+    name: str = Field(min_length=1)
+    name_en: str = ""
+    database_url: str | None = Field(default=None, repr=False)
+    terminal_origin: str = Field(pattern=_ORIGIN)
+    staff_origin: str = Field(pattern=_ORIGIN)
+    wallet_news_origin: str | None = Field(default=None, pattern=_ORIGIN)
+    closing_time: time = time(22, 0)
+    prices: Path | None = None
+
+    def folder(self, data_dir: Path) -> Path:
+        """Where its embedded database and development keys lie."""
+        return data_dir / "hospitals" / self.code
+
+
 class Settings(BaseSettings):
     """What an operator may set: by environment (``SHUALIAN_NAME``) or a TOML file."""
 
@@ -59,9 +96,6 @@ class Settings(BaseSettings):
     )
     insurer_database_url: str | None = Field(
         default=None, repr=False, description="Insurer database; SQLite in data_dir when not set"
-    )
-    hospital_database_url: str | None = Field(
-        default=None, repr=False, description="Hospital database; SQLite in data_dir when not set"
     )
     identification_fpir_max: float = Field(
         default=0.01,
@@ -97,7 +131,7 @@ class Settings(BaseSettings):
     )
     registry_url: str | None = Field(
         default=None,
-        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        pattern=_ORIGIN,
         description="Origin of the police registry; without one every scan is degraded",
     )
     registry_public_key: str | None = Field(
@@ -124,6 +158,39 @@ class Settings(BaseSettings):
         le=100_000,
         description="The most in fen that a face may settle while the registry is unreachable",
     )
+    ewallet_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        description="Origin of the e-wallet; without one every own share is paid at the cashier",
+    )
+    ewallet_public_key: str | None = Field(
+        default=None,
+        pattern=r"^(ecdsa-p256-sha256|sm2-sm3):04[0-9a-f]{128}$",
+        description="Public key that signs the e-wallet's answers and news; needed in production, "
+        "noted at first use in the sandbox",
+    )
+    ewallet_stand_in_port: int = Field(
+        default=8610,
+        ge=0,
+        le=65_535,
+        description="Port of the e-wallet's stand-in, which `serve` runs in the sandbox beside a "
+        "hospital; 0: any",
+    )
+    doctor_sign_in_hours: int = Field(
+        default=10, ge=1, le=12, description="Hours that a doctor's sign-in holds, at most"
+    )
+    doctor_sign_in_regions: str | None = Field(
+        default=None,
+        pattern=r"^([0-9]{6}( [0-9]{6})*)?$",
+        description="Care regions, with blanks between them, in which only orders of doctors who "
+        "were signed in are taken; where the registry lists a doctor, when not set",
+    )
+    ward_draws_per_day: int = Field(
+        default=2, ge=1, le=6, description="Ward checks are drawn so often a day in each hospital"
+    )
+    ward_draw_share: float = Field(
+        default=0.1, gt=0, le=1, description="Share of a ward's in-patients that one draw picks"
+    )
     template_months: int = Field(
         default=24, ge=1, le=36, description="Months until an unused face template is deleted"
     )
@@ -146,7 +213,7 @@ class Settings(BaseSettings):
     )
     terminal_origin: str = Field(
         default="http://localhost:8443",
-        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        pattern=_ORIGIN,
         description="Canonical origin of the terminal listener, which terminals sign",
     )
     terminal_networks: str = Field(
@@ -155,19 +222,19 @@ class Settings(BaseSettings):
     )
     channel_origin: str = Field(
         default="http://localhost:8444",
-        pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+        pattern=_ORIGIN,
         description="Canonical origin of the listener that certified channels reach and sign",
     )
     staff_origin: str = Field(
         default="http://localhost:8000",
         description="Canonical origin of the staff listener, to which passkeys belong",
     )
-    hospital_code: str | None = Field(
-        default=None,
-        pattern=r"^[HP][0-9]{11}$",
-        description="Institution code (fixmedins_code) of a hospital that is served beside",
+    hospitals: tuple[HospitalSettings, ...] = Field(
+        default=(),
+        repr=False,
+        description="Hospitals that are served beside: [[hospitals]] in the file, JSON in the "
+        "environment; each with code, name, terminal_origin, staff_origin",
     )
-    hospital_name: str = Field(default="", description="Name of that hospital, for people")
     audit_checkpoints_dir: Path | None = Field(
         default=None,
         description="Folder of the second place, where signed audit checkpoints are exported; "
@@ -291,6 +358,8 @@ def _origin(name: str, settings: Settings, in_file: frozenset[str]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(hospital.code for hospital in value)
     text = "" if value is None else str(value)
     if "://" not in text:
         return text

@@ -6,7 +6,7 @@ interface for institutions). Money is integer fen, quantities and prices are exa
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -65,6 +65,8 @@ class FaceEvidence:
         scene: What the person was asked for at the terminal.
         terminal_id: Where.
         first_frame_at: When the first frame was taken, UTC; for the time from start to paid.
+        subject: Who scanned, where it is not the patient.
+        relation: Of that person to the patient, as the proof has it.
     """
 
     auth_no: AuthNo = field(repr=False)
@@ -72,6 +74,8 @@ class FaceEvidence:
     scene: Scene
     terminal_id: TerminalId
     first_frame_at: datetime
+    subject: PersonNo | None = None
+    relation: Relation = Relation.SELF
 
     @property
     def channel(self) -> Channel:
@@ -135,6 +139,19 @@ class CardEvidence:
     def channel(self) -> Channel:
         """By what the person showed who they are."""
         return Channel.CARD
+
+
+@dataclass(frozen=True, slots=True)
+class NumberClaim:
+    """An ID number that staff have on record, with nobody shown; it only opens a claim.
+
+    Attributes:
+        id_number: Of whom the staff speak.
+        claimed_by: Who of the staff, and so who answers for it.
+    """
+
+    id_number: IdNumber = field(repr=False)
+    claimed_by: StaffId
 
 
 Evidence: TypeAlias = FaceEvidence | CodeEvidence | CardEvidence | DocumentEvidence
@@ -203,11 +220,21 @@ class InsuredPerson:
 
 @dataclass(frozen=True, slots=True)
 class PersonQuery:
-    """1101, asked with a proof that the person stands here."""
+    """1101, asked with what the person showed.
+
+    Attributes:
+        fixmedins_code: Of the hospital.
+        psn_no: Whom the hospital believes it has before it; none while only the evidence says it.
+        evidence: Read and not used up: the same face or code can go on to register. A claim
+            proves nobody; what rests on it brings evidence of its own.
+        uses_up: Whether a shown code is used up by it, once it is known to be of ``psn_no``: where
+            nothing else that uses it up follows, such as handing out what is paid already.
+    """
 
     fixmedins_code: InstitutionCode
-    psn_no: PersonNo
-    evidence: FaceEvidence
+    psn_no: PersonNo | None
+    evidence: Evidence | NumberClaim
+    uses_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +254,8 @@ class VisitOpening:
         dept_code: 科室编码.
         dept_name: 科室名称.
         caty: 科别.
-        evidence: What proves that the person is here and wants it.
+        evidence: Used up by it. Without it, and with a card or a document, the visit is a claim:
+            its settlement brings evidence of its own.
     """
 
     command_id: CommandId
@@ -242,7 +270,7 @@ class VisitOpening:
     dept_code: str
     dept_name: str
     caty: str
-    evidence: FaceEvidence
+    evidence: Evidence | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +280,82 @@ class OpenedVisit:
     mdtrt_id: VisitId
     psn_no: PersonNo
     ipt_otp_no: EncounterNo
+
+
+WHOLE_STAY = ""
+"""As ``chrg_bchno`` of an in-patient's bill: 2303 and 2304 have none, all that is open of the stay
+is settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """2401: admit an in-patient.
+
+    Attributes:
+        command_id: The same on every repeat; the insurer answers a repeat as the first time.
+        fixmedins_code: Of the hospital.
+        psn_no: 人员编号.
+        insutype: 险种类型.
+        begntime: Time of the admission, UTC.
+        certificate: 就诊凭证.
+        ipt_otp_no: 住院号.
+        atddr_no: 医师编码.
+        dr_name: 主诊医师姓名.
+        dept_code: 入院科室编码.
+        dept_name: 入院科室名称.
+        caty: 科别.
+        adm_bed: 入院床位.
+        evidence: What proves that the person is here; without it the admission is a claim, and
+            every settlement brings evidence of its own.
+    """
+
+    command_id: CommandId
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    insutype: str
+    begntime: datetime
+    certificate: Certificate
+    ipt_otp_no: EncounterNo
+    atddr_no: str
+    dr_name: str
+    dept_code: str
+    dept_name: str
+    caty: str
+    adm_bed: str
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True, slots=True)
+class StayMessage:
+    """What 2402, 2404 and 2405 say of a stay.
+
+    Attributes:
+        fixmedins_code: Of the hospital.
+        psn_no: 人员编号.
+        mdtrt_id: 就诊ID.
+        ipt_otp_no: 住院号.
+        endtime: 出院时间, UTC; of a discharge.
+    """
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    ipt_otp_no: EncounterNo
+    endtime: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VisitCancellation:
+    """2202: take a registration back; a repeat is known by the visit."""
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    ipt_otp_no: EncounterNo
+
+
+NOTHING_SAID, FUND_REFUSED = "0", "2"
+"""``hosp_appr_flag``: nothing is said of the fund; it is not to pay for the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +374,7 @@ class FeeDetail:
         bilg_dept_name: 开单科室名称.
         bilg_dr_codg: 开单医生编码.
         bilg_dr_name: 开单医师姓名.
+        hosp_appr_flag: 医院审批标志: ``0`` nothing said, ``2`` the fund is not to pay for it.
     """
 
     feedetl_sn: ChargeItemNo
@@ -283,6 +388,7 @@ class FeeDetail:
     bilg_dept_name: str
     bilg_dr_codg: str
     bilg_dr_name: str
+    hosp_appr_flag: str = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +400,64 @@ class ChargeUpload:
     mdtrt_id: VisitId
     chrg_bchno: str
     feedetail: tuple[FeeDetail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRecall:
+    """2205: forget the open charge items of one batch of a visit."""
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    chrg_bchno: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisRow:
+    """One row of ``diseinfo`` (2203).
+
+    Attributes:
+        diag_type: 诊断类别: 1 西医诊断, 2 中医主病诊断, 3 中医主证诊断.
+        diag_srt_no: 诊断排序号, from 1; the first is the main one.
+        diag_code: 诊断代码, ICD-10.
+        diag_name: 诊断名称.
+        diag_dept: 诊断科室.
+        dise_dor_no: 诊断医生编码.
+        dise_dor_name: 诊断医生姓名.
+        diag_time: 诊断时间, UTC.
+    """
+
+    diag_type: str
+    diag_srt_no: int
+    diag_code: str
+    diag_name: str
+    diag_dept: str
+    dise_dor_no: str
+    dise_dor_name: str
+    diag_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VisitInformation:
+    """2203: what is said of the illness; takes the place of what was said before.
+
+    Attributes:
+        fixmedins_code: Of the hospital.
+        psn_no: 人员编号.
+        mdtrt_id: 就诊ID.
+        med_type: 医疗类别.
+        begntime: Of the visit, UTC.
+        main_cond_dscr: 主要病情描述; or empty.
+        diseinfo: The diagnoses.
+    """
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    med_type: str
+    begntime: datetime
+    main_cond_dscr: str = field(repr=False)
+    diseinfo: tuple[DiagnosisRow, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +600,7 @@ class SettlementRequest:
         medfee_sumamt: The bill as the hospital counts it.
         psn_setlway: 个人结算方式.
         acct_used_flag: Whether the personal account may be used.
+        mid_setl_flag: 中途结算标志: of a stay that goes on (2303, 2304).
     """
 
     fixmedins_code: InstitutionCode
@@ -448,6 +613,7 @@ class SettlementRequest:
     medfee_sumamt: Fen
     psn_setlway: PersonalSettlement
     acct_used_flag: bool
+    mid_setl_flag: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +653,78 @@ class SettlementCancellation:
 
 
 @dataclass(frozen=True, slots=True)
+class SettlementReversal:
+    """2601: end a settlement whose outcome is not known as never done.
+
+    Attributes:
+        command_id: Of the settlement (2207) that is ended; a repeat is answered as the first time.
+        fixmedins_code: Of the hospital.
+        psn_no: 人员编号.
+    """
+
+    command_id: CommandId
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateRequest:
+    """What would be paid by whom for lines that need not be uploaded; moves nothing.
+
+    No national transaction: the insurer's calculation of 2206 over given lines.
+
+    Attributes:
+        request: As in 2206; ``medfee_sumamt`` is the sum of the lines.
+        feedetail: The lines of the bill that is asked about, all of them.
+    """
+
+    request: SettlementRequest
+    feedetail: tuple[FeeDetail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """Give lines of a settlement back: cancel it and settle the rest, both or neither.
+
+    On the wire 2208 and 2207 under the original evidence.
+
+    Attributes:
+        command_id: The same on every repeat; the insurer answers a repeat as the first time.
+        fixmedins_code: Of the hospital.
+        psn_no: 人员编号.
+        mdtrt_id: 就诊ID.
+        setl_id: 结算ID of what is refunded.
+        give_back: Lines that are given back, at least one.
+        chrg_bchno: The batch of the settlement.
+        instead: The quantity that was kept of such lines, under new numbers.
+    """
+
+    command_id: CommandId
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    setl_id: SettlementId
+    give_back: tuple[ChargeItemNo, ...]
+    chrg_bchno: str = ""
+    instead: tuple[FeeDetail, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAnswer:
+    """What came of a refund.
+
+    Attributes:
+        cancellation: The insurer's number of the cancellation.
+        rest: What is settled instead; none when nothing was kept.
+        splits: How the insurer classes the lines that were kept in part.
+    """
+
+    cancellation: SettlementId
+    rest: "SettlementAnswer | None"
+    splits: tuple[FeeSplit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SettlementAnswer:
     """The answer of 2206 and 2207.
 
@@ -503,6 +741,57 @@ class SettlementAnswer:
     amounts: Amounts
     setldetail: tuple[FundDetail, ...]
     reasons: tuple[Reason, ...]
+
+
+class TraceException(StrEnum):
+    """Why a line of medicine has no trace code of its own and is paid all the same."""
+
+    DECOCTION_PIECES = "decoction_pieces"
+    """中药饮片: weighed out, there is no box."""
+    SPLIT_PACK = "split_pack"
+    """拆零: given out of an opened box, whose code is told with a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """What of one line is about to go out.
+
+    Attributes:
+        feedetl_sn: Which line.
+        codes: 药品追溯码 ``drug_trac_codg`` of its boxes; those told earlier may be left out.
+        missing: How many boxes go out without a code.
+        exception: Why there is no code.
+        reason: In words, of a split pack.
+        mother_code: Of the opened box.
+    """
+
+    feedetl_sn: ChargeItemNo
+    codes: tuple[str, ...] = ()
+    missing: int = 0
+    exception: TraceException | None = None
+    reason: str = ""
+    mother_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceTelling:
+    """Boxes that are about to go out, told before their lines are settled (as ``drugtracinfo``)."""
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    lines: tuple[TraceLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEnding:
+    """Boxes that came back from the person, or never went out."""
+
+    fixmedins_code: InstitutionCode
+    psn_no: PersonNo
+    mdtrt_id: VisitId
+    codes: tuple[str, ...]
+    handed_out: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -573,8 +862,17 @@ ANSWER_INVALID = hospital_kind(
     "Take no money; tell the technicians and the insurer",
     Helper.TECHNICIAN,
 )
+TERMINAL_ELSEWHERE = hospital_kind(
+    "terminal_elsewhere",
+    "这台机器不是本院的",
+    "This terminal belongs to another institution",
+    "请用本院的机器，或到窗口办理",
+    "Use a terminal of this hospital, or go to a window",
+    Helper.TECHNICIAN,
+)
 
 REFUSALS = (
+    TERMINAL_ELSEWHERE,
     COMMAND_DIFFERS,
     OUTCOME_UNKNOWN,
     INSURER_UNREACHABLE,
@@ -627,8 +925,7 @@ def age_band(birth_date: date, day: date) -> str:
 
     Coarse on purpose: it serves statistics and must point at nobody.
     """
-    had_birthday = (day.month, day.day) >= (birth_date.month, birth_date.day)
-    decade = (day.year - birth_date.year - (not had_birthday)) // 10 * 10
+    decade = years_old(birth_date, day) // 10 * 10
     return "90+" if decade >= 90 else f"{decade}-{decade + 9}"
 
 
@@ -694,6 +991,8 @@ def _fields_of(evidence: Evidence) -> Mapping[str, str]:
                 "scene": evidence.scene.value,
                 "terminal_id": evidence.terminal_id,
                 "first_frame_at": evidence.first_frame_at.isoformat(),
+                "subject": evidence.subject or "",
+                "relation": evidence.relation.value,
             }
         case CodeEvidence():
             return {"token": evidence.token, "intent_id": evidence.intent_id}
@@ -709,6 +1008,17 @@ def _fields_of(evidence: Evidence) -> Mapping[str, str]:
                 "seen_by": evidence.seen_by,
                 "intent_id": evidence.intent_id,
             }
+
+
+def without_pin(evidence: Evidence) -> Evidence:
+    """The evidence as it may be kept for longer than the person stands there."""
+    return replace(evidence, pin="") if isinstance(evidence, CardEvidence) else evidence
+
+
+def years_old(birth_date: date, day: date) -> int:
+    """Completed years at ``day``."""
+    had_birthday = (day.month, day.day) >= (birth_date.month, birth_date.day)
+    return day.year - birth_date.year - (not had_birthday)
 
 
 def evidence_from_bytes(content: bytes) -> FaceEvidence:
@@ -739,4 +1049,7 @@ def _face_from(stored: Mapping[str, Any]) -> FaceEvidence:
         scene=Scene(stored["scene"]),
         terminal_id=TerminalId(stored["terminal_id"]),
         first_frame_at=datetime.fromisoformat(stored["first_frame_at"]),
+        # Absent in what was sealed before relatives could pay.
+        subject=PersonNo(stored["subject"]) if stored.get("subject") else None,
+        relation=Relation(stored.get("relation", Relation.SELF.value)),
     )

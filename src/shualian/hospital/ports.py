@@ -4,20 +4,36 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from shualian.core.database import forbid_in_transaction
-from shualian.core.identifiers import AuthNo, InstitutionCode, SettlementId
+from shualian.core.identifiers import (
+    AuthNo,
+    EncounterNo,
+    InstitutionCode,
+    SettlementId,
+)
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
     INSURER_UNREACHABLE,
     OUTCOME_UNKNOWN,
+    Admission,
+    ChargeRecall,
     ChargeUpload,
+    EstimateRequest,
     FeeSplit,
     InsuredPerson,
     OpenedVisit,
     PersonQuery,
+    RefundAnswer,
+    RefundRequest,
     SettlementAnswer,
     SettlementCancellation,
     SettlementCommand,
     SettlementRequest,
+    SettlementReversal,
+    StayMessage,
+    TraceEnding,
+    TraceTelling,
+    VisitCancellation,
+    VisitInformation,
     VisitOpening,
     is_final,
 )
@@ -34,7 +50,8 @@ class FaceProofs(Protocol):
         """The proof with this number, in time and for this institution; redeems nothing.
 
         Raises:
-            Refused: When there is no such proof, or it is not for this institution, or expired.
+            Refused: When there is no such proof, or it is not for this institution, or expired;
+                ``hospital.insurer_unreachable`` when nobody answers.
         """
         ...
 
@@ -51,16 +68,26 @@ class InsurerPlatform(Protocol):
     """
 
     def person_information(self, query: PersonQuery) -> InsuredPerson:
-        """1101: who a verified person is.
+        """1101: who the person is that showed this; uses nothing up but what the query says.
+
+        A code that is used up by it answers the same intent again while it is good.
 
         Raises:
             Refused: When the evidence does not prove the person, or the insurer does not know
-                them.
+                them; then nothing is used up.
         """
         ...
 
     def open_visit(self, opening: VisitOpening) -> OpenedVisit:
-        """2201: register a visit on evidence that the person is here.
+        """2201: register a visit; a face or a code that it rests on is used up.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def cancel_visit(self, cancellation: VisitCancellation) -> None:
+        """2202: cancel a registration without charge items; again changes nothing.
 
         Raises:
             Refused: See the class.
@@ -100,6 +127,110 @@ class InsurerPlatform(Protocol):
         Raises:
             Refused: See the class.
         """
+        ...
+
+    def reverse_settlement(self, reversal: SettlementReversal) -> SettlementId | None:
+        """2601: end a settling command as never done, whatever came of it.
+
+        Afterwards the insurer's books have nothing of it that stands, and a copy of the command
+        that still arrives is refused. Gives the number of the cancellation that undid it; none
+        when it had not been done.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def tell_visit_information(self, information: VisitInformation) -> None:
+        """2203: what is said of the illness; the same again changes nothing.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def admit(self, admission: Admission) -> OpenedVisit:
+        """2401: admit an in-patient.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def withdraw_charge_items(self, recall: ChargeRecall) -> None:
+        """2205: forget the open lines of a batch; again changes nothing.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def tell_traces(self, telling: TraceTelling) -> tuple[FeeSplit, ...]:
+        """Tell which boxes of uploaded lines are about to go out; gives the lines' splits now.
+
+        All or none; the same again changes nothing. A line that is not settled and misses a code
+        is wholly self-paid from then on.
+
+        Raises:
+            Refused: When a code is used already (``insurer.trace_used``), or a settled line
+                misses one (``insurer.trace_missing``); see the class.
+        """
+        ...
+
+    def end_traces(self, ending: TraceEnding) -> None:
+        """Tell that boxes came back or never went out; the same again changes nothing.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def estimate(self, request: EstimateRequest) -> SettlementAnswer:
+        """What 2207 would settle if exactly these lines were uploaded; changes nothing.
+
+        Raises:
+            Refused: When they could not be settled.
+        """
+        ...
+
+    def refund_settlement(self, request: RefundRequest) -> RefundAnswer:
+        """Give lines of a settlement back and settle the rest on the original evidence.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def discharge(self, message: StayMessage) -> None:
+        """2402: an in-patient has left; the same again changes nothing.
+
+        Raises:
+            Refused: See the class.
+        """
+        ...
+
+    def cancel_discharge(self, message: StayMessage) -> None:
+        """2405: the stay goes on; again changes nothing.
+
+        Raises:
+            Refused: See the class; also when a settlement to its end stands.
+        """
+        ...
+
+    def cancel_admission(self, message: StayMessage) -> None:
+        """2404: the stay never was; again changes nothing.
+
+        Raises:
+            Refused: See the class; also when there are charge items.
+        """
+        ...
+
+
+class StayBills(Protocol):
+    """Which encounters are stays, whose bill is all that is open of them."""
+
+    def goes_on(self, encounter_no: EncounterNo) -> bool | None:
+        """Whether a stay goes on, so that its settlement is one in the middle; none of no stay."""
         ...
 
 

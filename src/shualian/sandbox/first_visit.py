@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from shualian.assembly import (
     HospitalSide,
     InsurerSide,
-    LocalInsurerPlatform,
-    open_hospital_side,
+    hospital_beside,
     open_insurer_side,
 )
 from shualian.core.clock import Clock, business_date
@@ -29,13 +28,13 @@ from shualian.core.identifiers import (
 from shualian.core.mode import Mode
 from shualian.core.money import ZERO, Fen, format_yuan
 from shualian.core.refusals import Refused
-from shualian.core.settings import Settings
+from shualian.core.settings import HospitalSettings, Settings
 from shualian.face.liveness.challenge import Turn, new_challenge
 from shualian.face.liveness.decision import AttackDetectionErrorRates, LivenessLevel
+from shualian.hospital.cashier.shifts.model import DrawerNo
 from shualian.hospital.cashier.wording import render_receipt
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.model import FaceEvidence, Label
-from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 from shualian.hospital.payments.model import Payment
 from shualian.sandbox import city
 from shualian.sandbox.player import FRAMES_PER_SECOND, Actor, FaceVideo
@@ -177,15 +176,15 @@ class FirstVisit:
             city.enrol_terminal(self._insurer, spec, SigningKey.generate(Algorithm.SM2_SM3))
             for spec in (city.KIOSK, city.CONSULTING_ROOM)
         )
-        self._hospital = open_hospital_side(
-            self._settings,
-            institution=city.HOSPITAL.fixmedins_code,
-            institution_name=city.HOSPITAL.name,
-            prices=load_price_list(packaged_price_lists() / _PRICES),
-            insurer=LocalInsurerPlatform(self._insurer, self._clock),
-            proofs=self._insurer.verification,
-            mode=Mode.SANDBOX,
-            clock=self._clock,
+        settings = self._settings.model_copy(update={"registry_url": police.origin})
+        hospital = HospitalSettings(
+            code=city.HOSPITAL.fixmedins_code,
+            name=city.HOSPITAL.name,
+            terminal_origin=settings.terminal_origin,
+            staff_origin=settings.staff_origin,
+        )
+        self._hospital = hospital_beside(
+            self._insurer, settings, hospital, mode=Mode.SANDBOX, clock=self._clock
         )
         opened.callback(self._hospital.close)
         return f"模型和数据库已打开（演练环境），人脸路径 {self._insurer.engine.path_id}"
@@ -282,11 +281,14 @@ class FirstVisit:
     def _receipt(self) -> str:
         payment, amounts = self._payment, self._payment.confirmed.amounts
         if amounts.psn_cash_pay:
+            self._hospital.desk.shifts.open(
+                command_id=_command(), drawer=DrawerNo("1"), clerk=_CLERK, count={}
+            )
             self._hospital.cashier.take_cash(
                 command_id=_command(),
                 payment=payment.command_id,
                 tendered_fen=Fen(-(-amounts.psn_cash_pay // 10_000) * 10_000),
-                taken_by=StaffId("SANDBOX-CLERK"),
+                taken_by=_CLERK,
             )
         receipt = self._hospital.cashier.receipt(payment=payment.command_id, label=_LABEL)
         self.receipt = render_receipt(receipt, "zh")
@@ -420,6 +422,7 @@ def _terminal_label() -> Label:
     return Label(words.zh, words.en) if words else Label("", "")
 
 
+_CLERK = StaffId("SANDBOX-CLERK")
 _LABEL = _terminal_label()
 
 

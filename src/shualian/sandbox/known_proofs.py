@@ -58,6 +58,7 @@ class KnownProof:
         active: Whether active liveness was passed.
         registry: The police registry's answer.
         uses: How often it is good.
+        intent_id: What the person confirmed; a new one by default.
     """
 
     institution: InstitutionCode
@@ -71,6 +72,7 @@ class KnownProof:
     active: bool = True
     registry: RegistryVerdict | None = RegistryVerdict.MATCH
     uses: int = 1
+    intent_id: IntentId | None = None
 
 
 def issue(connection: Connection, known: KnownProof, *, now: datetime) -> FaceProof:
@@ -81,7 +83,7 @@ def issue(connection: Connection, known: KnownProof, *, now: datetime) -> FacePr
         subject=known.subject,
         beneficiary=known.beneficiary,
         relation=known.relation,
-        intent_id=IntentId(new_identifier()),
+        intent_id=known.intent_id or IntentId(new_identifier()),
         scene=known.scene,
         terminal_id=known.terminal_id,
         institution=known.institution,

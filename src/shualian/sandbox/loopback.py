@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 SOCKET_BYTES_MAX = 600 * 1024
 """Of one WebSocket message: a capture's largest frame, and so much more that one which is a little
@@ -25,7 +25,7 @@ def free_socket() -> socket.socket:
 
 
 @contextmanager
-def served(application: FastAPI, listening: socket.socket) -> Iterator[str]:
+def served(application: ASGIApp, listening: socket.socket) -> Iterator[str]:
     """Serve in a thread until the end of the block; gives the base address. The socket stays open.
 
     Forwarded addresses are not believed: everybody on loopback could send them.

@@ -211,30 +211,12 @@ def session_caller(services: StaffServices, cookie: str) -> CallerOf:
     return caller
 
 
-def either(first: CallerOf, second: CallerOf) -> CallerOf:
-    """A dependency that gives the caller of ``first``, or of ``second`` who is not signed in there.
-
-    For the accounts of a hospital: its own staff, or a supervisor signed in at the insurer.
-    """
-
-    def caller(request: Request) -> Caller:
-        try:
-            return first(request)
-        except Refused as refused:
-            if refused.kind is not SIGNED_OUT:
-                raise
-            return second(request)
-
-    return caller
-
-
 def router(services: StaffServices, caller: CallerOf, *, cookie: str) -> APIRouter:
     """Everything of staff over one database.
 
     Args:
         services: Of that database.
-        caller: Finds the caller: :func:`session_caller` of the same services, for a hospital
-            :func:`either` that or the insurer's.
+        caller: Finds the caller: :func:`session_caller` of the same services.
         cookie: In which the session's token is given (:func:`cookie_name`).
     """
     own = APIRouter(dependencies=[Depends(own_origin(services.party))])
@@ -242,6 +224,19 @@ def router(services: StaffServices, caller: CallerOf, *, cookie: str) -> APIRout
     own.include_router(_sign_in_routes(services, caller, cookies))
     own.include_router(_enrolment_routes(services, cookies))
     own.include_router(_own_routes(services, caller, cookies))
+    own.include_router(_account_routes(services, caller))
+    return own
+
+
+def account_router(services: StaffServices, caller: CallerOf, *, party: RelyingParty) -> APIRouter:
+    """The accounts over one database, for supervisors at the insurer's own pages.
+
+    Args:
+        services: Of a hospital.
+        caller: Finds who is signed in at the insurer.
+        party: Of the insurer, whose pages these are.
+    """
+    own = APIRouter(dependencies=[Depends(own_origin(party))])
     own.include_router(_account_routes(services, caller))
     return own
 

@@ -12,7 +12,9 @@ content is the newest (an old sealed value put back into its own place opens), n
 
 import hmac
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,6 +29,27 @@ _VERSION = 1
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _HEADER_BYTES = 2
+_DERIVED_MAX = 64
+"""How many keys' derived parts are kept ready; a purpose has a few keys."""
+
+T = TypeVar("T")
+
+
+class _Derived(dict[Key, T]):
+    """What depends on a key alone, made once for each key that the provider holds.
+
+    A key is known by its object, so one that was read anew is derived anew.
+    """
+
+    def __init__(self, derive: Callable[[Key], T]) -> None:
+        super().__init__()
+        self._derive = derive
+
+    def __missing__(self, key: Key) -> T:
+        if len(self) >= _DERIVED_MAX:
+            self.clear()
+        made = self[key] = self._derive(key)
+        return made
 
 
 class Sealer:
@@ -34,6 +57,8 @@ class Sealer:
 
     def __init__(self, keys: KeyProvider) -> None:
         self._keys = keys
+        self._ciphers = _Derived(_cipher)
+        self._hash_keys = _Derived(_hash_key)
 
     def seal(self, plain: bytes, *, purpose: str, context: bytes) -> bytes:
         """Encrypt ``plain``, bound to ``purpose`` and ``context``.
@@ -47,9 +72,8 @@ class Sealer:
             Refused: ``trust.key_missing``.
         """
         key = self._keys.current(purpose)
-        name = key.id.encode("ascii")
+        name, cipher = self._ciphers[key]
         nonce = os.urandom(_NONCE_BYTES)
-        cipher = AESGCM(_subkey(key, "seal"))
         sealed = cipher.encrypt(nonce, plain, _associated(purpose, name, context))
         return bytes((_VERSION, len(name))) + name + nonce + sealed
 
@@ -61,8 +85,7 @@ class Sealer:
                 moved, wrong key and no such key, because they cannot be told apart for sure.
         """
         name, nonce, ciphertext = _parse(sealed)
-        key = self._key_named(purpose, name)
-        cipher = AESGCM(_subkey(key, "seal"))
+        _, cipher = self._ciphers[self._key_named(purpose, name)]
         try:
             return cipher.decrypt(nonce, ciphertext, _associated(purpose, name, context))
         except InvalidTag:
@@ -77,7 +100,7 @@ class Sealer:
         Raises:
             Refused: ``trust.key_missing``.
         """
-        return hmac.digest(_subkey(self._keys.first(purpose), "hash"), value, "sha256")
+        return hmac.digest(self._hash_keys[self._keys.first(purpose)], value, "sha256")
 
     def _key_named(self, purpose: str, name: bytes) -> Key:
         key_id = name.decode("ascii", "replace")
@@ -131,6 +154,15 @@ def derive_key(key: Key, *, info: bytes, length: int = KEY_BYTES) -> bytes:
 def hkdf_sha256(secret: bytes, *, info: bytes, length: int, salt: bytes | None = None) -> bytes:
     """HKDF with SHA-256 (RFC 5869): ``length`` bytes, at most 8,160."""
     return HKDF(SHA256(), length, salt, info).derive(secret)
+
+
+def _cipher(key: Key) -> tuple[bytes, AESGCM]:
+    """The key's name as sealed content carries it, and what seals under it."""
+    return key.id.encode("ascii"), AESGCM(_subkey(key, "seal"))
+
+
+def _hash_key(key: Key) -> bytes:
+    return _subkey(key, "hash")
 
 
 def _subkey(key: Key, use: str) -> bytes:

@@ -10,16 +10,22 @@ from shualian.assembly import HospitalSide, InsurerSide
 from shualian.core.mode import Mode, Side
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings
+from shualian.gateway.ewallet import api as ewallet_api
+from shualian.gateway.ewallet.service import EWalletClient
 from shualian.insurer.accesses import api as accesses_api
 from shualian.insurer.assessment import api as assessment_api
 from shualian.insurer.channels import api as channels_api
 from shualian.insurer.consents import api as consents_api
 from shualian.insurer.family import api as family_api
 from shualian.insurer.messages import api as messages_api
+from shualian.insurer.supervision.alerts import api as alerts_api
+from shualian.insurer.supervision.signins import api as signins_api
+from shualian.insurer.supervision.wardchecks import api as wardchecks_api
 from shualian.insurer.templates import api as templates_api
 from shualian.insurer.vouchers import api as vouchers_api
 from shualian.staff import api as staff_api
 from shualian.staff.model import Caller, Role, check_role
+from shualian.staff.passkeys.model import RelyingParty
 from shualian.staff.service import StaffServices
 from shualian.terminals import api as terminals_api
 from shualian.terminals.model import Actor, InstitutionStaff, InsurerStaff
@@ -28,6 +34,7 @@ from shualian.verification.emergency import api as emergency_api
 from shualian.verification.expectations import api as expectations_api
 from shualian.verification.failures import api as failures_api
 from shualian.web.application import StandIn, build_listener
+from shualian.web.hospital_rooms import staff_rooms, terminal_rooms
 from shualian.web.problems import MEDIA_TYPE, problem
 from shualian.web.served_pages import load_pages, packaged_pages, page_routes, welcome_routes
 
@@ -57,20 +64,27 @@ _AT_THE_WINDOW = _DECIDING | {Role.CLERK, Role.OPERATOR}
 _TREATING = frozenset((Role.DOCTOR, Role.NURSE, Role.SUPERVISOR))
 _RECEIVING = frozenset((Role.CLERK, Role.DOCTOR, Role.NURSE, Role.TECHNICIAN, Role.ADMINISTRATOR))
 _SUPERVISING = frozenset((Role.SUPERVISOR,))
+_NURSING = frozenset((Role.NURSE, Role.DOCTOR, Role.ADMINISTRATOR))
 
 
 def build_terminal_listener(
-    insurer: InsurerSide, settings: Settings, *, stand_ins: Sequence[StandIn] = ()
+    insurer: InsurerSide,
+    settings: Settings,
+    *,
+    hospital: HospitalSide | None = None,
+    stand_ins: Sequence[StandIn] = (),
 ) -> FastAPI:
     """What terminals reach: enrolment, key, heartbeat, captures, people's own acts.
 
-    From allowed networks only.
+    From allowed networks only. A hospital's terminals have a listener of their own with its
+    business beside, so that a page of theirs has one origin.
 
     Run it without trust in forwarded addresses, unless the operator's own proxy stands before it.
 
     Args:
         insurer: Verifies and keeps.
-        settings: The canonical origin.
+        settings: The canonical origin of terminals that belong to no hospital here.
+        hospital: Whose business its terminals reach, at its own origin.
         stand_ins: Beside those that follow from mode and settings.
 
     Raises:
@@ -80,13 +94,15 @@ def build_terminal_listener(
     insurer.check_notice()
     if insurer.mode is Mode.PRODUCTION:
         insurer.assessments.check_assessed()
-    origin = settings.terminal_origin
+    origin = settings.terminal_origin if hospital is None else hospital.settings.terminal_origin
     routes = (
         terminals_api.terminal_router(insurer.terminals, origin=origin),
         verification_api.terminal_routes(insurer.captures, insurer.terminals, origin=origin),
         failures_api.terminal_routes(),
         welcome_routes(insurer.terminals, insurer.institution_names, origin=origin),
-        *_own_acts(insurer, settings),
+        *_own_acts(insurer, settings, origin),
+        *_supervised_acts(insurer, origin),
+        *(() if hospital is None else terminal_rooms(hospital, insurer.terminals, origin=origin)),
     )
     kiosk = load_pages(packaged_pages() / "kiosk")
     pages = page_routes("/kiosk", kiosk, origin=origin, camera=True)
@@ -107,40 +123,115 @@ def build_staff_listener(
     insurer: InsurerSide,
     settings: Settings,
     *,
-    hospital: HospitalSide | None = None,
+    hospitals: Sequence[HospitalSide] = (),
     stand_ins: Sequence[StandIn] = (),
 ) -> FastAPI:
-    """What staff reach in a browser: sign-in and accounts of each side, and terminals.
+    """What the insurer's staff reach in a browser: sign-in, accounts, terminals, windows.
 
     Args:
         insurer: Its staff under ``/insurer/staff``; terminals under ``/terminals``.
         settings: For the stand-ins.
-        hospital: Its staff under ``/hospital/staff``; they then act on their own terminals.
+        hospitals: Under ``/hospitals/{code}/staff`` supervisors approve first administrators.
         stand_ins: Beside those that follow from mode and settings.
     """
     party = insurer.staff.party
-    insurer_cookie = staff_api.cookie_name(party, Side.INSURER)
-    caller = insurer_caller = staff_api.session_caller(insurer.staff, insurer_cookie)
-    routers = [_staff(insurer.staff, insurer_caller, insurer_cookie, Side.INSURER)]
-    if hospital is not None:
-        cookie = staff_api.cookie_name(party, Side.HOSPITAL)
-        own = staff_api.session_caller(hospital.staff, cookie)
-        # A supervisor approves the first administrators of a hospital.
-        caller = staff_api.either(own, insurer_caller)
-        routers.append(_staff(hospital.staff, caller, cookie, Side.HOSPITAL))
-    same_origin = [Depends(staff_api.own_origin(party))]
-    desks = APIRouter(dependencies=same_origin)
-    desks.include_router(terminals_api.staff_router(insurer.terminals, actor_of(caller)))
-    for desk in _windows(insurer, caller):
-        desks.include_router(desk)
-    desk_pages = load_pages(packaged_pages() / "staff")
-    pages = page_routes("/staff", desk_pages, origin=settings.staff_origin, camera=True)
+    cookie = staff_api.cookie_name(party, Side.INSURER)
+    caller = staff_api.session_caller(insurer.staff, cookie)
+    accounts = [_accounts(each, caller, party) for each in hospitals]
     return build_listener(
         "staff",
-        routers=[*routers, _documented(desks), pages],
+        routers=[
+            _staff(insurer.staff, caller, cookie, Side.INSURER),
+            *accounts,
+            _desks(insurer, caller, party),
+            _staff_pages(party, insurer.mode, settings, hospitals=hospitals),
+        ],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
     )
+
+
+def build_hospital_listener(
+    hospital: HospitalSide,
+    insurer: InsurerSide,
+    settings: Settings,
+    *,
+    stand_ins: Sequence[StandIn] = (),
+) -> FastAPI:
+    """What a hospital's staff reach in a browser: sign-in, accounts, own terminals, windows.
+
+    Args:
+        hospital: Its staff under ``/hospital/staff``.
+        insurer: Whose windows they serve, for their own institution only.
+        settings: For the stand-ins.
+        stand_ins: Beside those that follow from mode and settings.
+    """
+    party = hospital.staff.party
+    cookie = staff_api.cookie_name(party, f"{Side.HOSPITAL}_{hospital.institution}")
+    caller = staff_api.session_caller(hospital.staff, cookie)
+    return build_listener(
+        f"hospital-{hospital.institution.lower()}",
+        routers=[
+            _staff(hospital.staff, caller, cookie, Side.HOSPITAL),
+            _desks(insurer, caller, party),
+            _rooms(hospital, caller, party),
+            _staff_pages(party, insurer.mode, settings, hospital=hospital),
+        ],
+        mode=insurer.mode,
+        stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
+    )
+
+
+def _staff_pages(
+    party: RelyingParty,
+    mode: Mode,
+    settings: Settings,
+    *,
+    hospital: HospitalSide | None = None,
+    hospitals: Sequence[HospitalSide] = (),
+) -> APIRouter:
+    """The staff pages, which are told on whose listener they are."""
+    about = {
+        "side": Side.INSURER.value if hospital is None else Side.HOSPITAL.value,
+        "sandbox": mode is Mode.SANDBOX,
+        "institution": None if hospital is None else _named(hospital),
+        "hospitals": [_named(each) for each in hospitals],
+        "stand_ins": _knobs(settings) if mode is Mode.SANDBOX else {},
+    }
+    pages = load_pages(packaged_pages() / "staff")
+    return page_routes("/staff", pages, origin=party.origin, camera=True, about=about)
+
+
+def _named(hospital: HospitalSide) -> dict[str, str]:
+    own = hospital.settings
+    return {"code": own.code, "zh": own.name, "en": own.name_en or own.name}
+
+
+def _knobs(settings: Settings) -> dict[str, str]:
+    """Where the stand-ins run."""
+    found = {"police_registry": settings.registry_url, "e_wallet": settings.ewallet_url}
+    return {name: str(url) for name, url in found.items() if url is not None}
+
+
+def _rooms(
+    hospital: HospitalSide, caller: Callable[[Request], Caller], party: RelyingParty
+) -> APIRouter:
+    """The hospital's rooms, for pages of this origin."""
+    rooms = APIRouter(dependencies=[Depends(staff_api.own_origin(party))])
+    for room in staff_rooms(hospital, caller):
+        rooms.include_router(room)
+    return _documented(rooms)
+
+
+def _desks(
+    insurer: InsurerSide, caller: Callable[[Request], Caller], party: RelyingParty
+) -> APIRouter:
+    """Terminals and windows, for pages of this origin."""
+    desks = APIRouter(dependencies=[Depends(staff_api.own_origin(party))])
+    desks.include_router(terminals_api.staff_router(insurer.terminals, actor_of(caller)))
+    for desk in _windows(insurer, caller):
+        desks.include_router(desk)
+    return _documented(desks)
 
 
 def build_channel_listener(
@@ -183,10 +274,39 @@ def build_channel_listener(
     )
 
 
-def _own_acts(insurer: InsurerSide, settings: Settings) -> Sequence[APIRouter]:
+def build_hospital_news_listener(
+    hospital: HospitalSide, settings: Settings, *, stand_ins: Sequence[StandIn] = ()
+) -> FastAPI | None:
+    """What the e-wallet reaches: its signed news of payments; none where no wallet is set up.
+
+    Args:
+        hospital: Whose payments are told.
+        settings: For the stand-ins.
+        stand_ins: Beside those that follow from mode and settings.
+    """
+    origin = hospital.settings.wallet_news_origin
+    if origin is None or not isinstance(hospital.wallet, EWalletClient):
+        return None
+    routes = ewallet_api.notification_routes(
+        hospital.payments,
+        key=hospital.wallet.key,
+        merchant=hospital.institution,
+        origin=origin,
+        clock=hospital.clock,
+        mode=hospital.mode,
+    )
+    return build_listener(
+        "wallet news",
+        routers=[_documented(routes)],
+        mode=hospital.mode,
+        stand_ins=[*_stand_ins(hospital.mode, settings), *stand_ins],
+    )
+
+
+def _own_acts(insurer: InsurerSide, settings: Settings, origin: str) -> Sequence[APIRouter]:
     """What people do at a terminal for themselves, proven by their face."""
     insured, terminals, proofs = insurer.insured, insurer.terminals, insurer.verification
-    clock, origin = insurer.clock, settings.terminal_origin
+    clock = insurer.clock
     return (
         consents_api.terminal_routes(
             terminals,
@@ -224,6 +344,34 @@ def _own_acts(insurer: InsurerSide, settings: Settings) -> Sequence[APIRouter]:
     )
 
 
+def _supervised_acts(insurer: InsurerSide, origin: str) -> Sequence[APIRouter]:
+    """Doctors who sign in and patients in their beds, at terminals."""
+    supervision, limits = insurer.supervision, insurer.captures.limits
+    return (
+        signins_api.terminal_routes(
+            insurer.terminals, supervision.sign_ins, origin=origin, limits=limits
+        ),
+        wardchecks_api.terminal_routes(
+            insurer.terminals, supervision.ward_checks, origin=origin, limits=limits
+        ),
+    )
+
+
+def _supervision(insurer: InsurerSide, caller: Callable[[Request], Caller]) -> Sequence[APIRouter]:
+    """Registry and sign-ins of doctors, ward checks, alerts; each side sees its own."""
+    supervision, clock = insurer.supervision, insurer.clock
+    looking = actor_of(caller, deciding=_AT_THE_WINDOW, looking=_AT_THE_WINDOW)
+    governing = actor_of(caller)
+    nursing = actor_of(caller, deciding=_NURSING, looking=_NURSING)
+    return (
+        signins_api.registry_routes(supervision.doctors, governing, clock=clock),
+        signins_api.staff_routes(supervision.doctors, supervision.sign_ins, governing, clock=clock),
+        wardchecks_api.ward_routes(supervision.ward_checks, nursing, nursing),
+        wardchecks_api.result_routes(supervision.ward_checks, looking),
+        alerts_api.staff_routes(supervision.alerts, governing),
+    )
+
+
 def _windows(insurer: InsurerSide, caller: Callable[[Request], Caller]) -> Sequence[APIRouter]:
     """What staff do for people who stand before them with a document."""
     insured, clock = insurer.insured, insurer.clock
@@ -242,6 +390,7 @@ def _windows(insurer: InsurerSide, caller: Callable[[Request], Caller]) -> Seque
         channels_api.staff_routes(insured.channels, supervising),
         accesses_api.staff_routes(insurer.accesses, people, window, clock=clock),
         assessment_api.staff_routes(insurer.assessments, supervising),
+        *_supervision(insurer, caller),
     )
 
 
@@ -297,6 +446,12 @@ def _documented(routes: APIRouter) -> APIRouter:
     return documented
 
 
+def _accounts(hospital: HospitalSide, caller: staff_api.CallerOf, party: RelyingParty) -> APIRouter:
+    routes = APIRouter(prefix=f"/hospitals/{hospital.institution}/staff")
+    routes.include_router(staff_api.account_router(hospital.staff, caller, party=party))
+    return _documented(routes)
+
+
 def _staff(
     services: StaffServices, caller: staff_api.CallerOf, cookie: str, side: Side
 ) -> APIRouter:
@@ -315,6 +470,9 @@ def _stand_ins(mode: Mode, settings: Settings) -> list[StandIn]:
         if settings.registry_url is not None:
             words = "公安人口信息（演练用的替身）"
             found.append(StandIn("police_registry", words, "police registry (stand-in)"))
+        if settings.ewallet_url is not None:
+            words = "电子支付账户（演练用的替身，没有真钱）"
+            found.append(StandIn("e_wallet", words, "e-wallet (stand-in, no real money)"))
     if settings.audit_checkpoints_dir is None:
         words = "审计检查点和数据库放在同一处（替身）"
         english = "audit checkpoints lie beside the database (stand-in)"

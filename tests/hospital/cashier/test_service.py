@@ -19,15 +19,14 @@ from hospital.world import (
 from shualian.core.identifiers import CommandId
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
-from shualian.hospital.cashier.model import (
+from shualian.hospital.cashier.model import CASH_OPEN, RECEIPT_WRONG
+from shualian.hospital.cashier.tenders.model import (
     CASH_INVALID,
-    CASH_OPEN,
     CASH_TAKEN,
     CASH_TOO_LITTLE,
     NO_CASH_DUE,
-    RECEIPT_WRONG,
     TENDERED_FEN_MAX,
-    CashTaking,
+    Taking,
 )
 from shualian.hospital.model import (
     ANSWER_INVALID,
@@ -47,7 +46,7 @@ EVERYTHING = (CONSULTATION, CHEST_CT, BLOOD_PRESSURE_TABLETS, VITAMINS)
 
 def taking(
     world: World, payment: Payment, tendered_fen: int, command_id: CommandId | None = None
-) -> Callable[[], CashTaking]:
+) -> Callable[[], Taking]:
     number = command_id or command()
     return lambda: world.cashier.take_cash(
         command_id=number,
@@ -88,7 +87,7 @@ def test_a_repeated_command_takes_no_more_cash(any_world: World) -> None:
 def test_two_windows_at_once_take_the_cash_once(any_world: World) -> None:
     payment = any_world.settled()
     results = in_parallel([taking(any_world, payment, 120_00) for _ in range(4)])
-    taken = [result for result in results if isinstance(result, CashTaking)]
+    taken = [result for result in results if isinstance(result, Taking)]
     refusals = [result.kind for result in results if isinstance(result, Refused)]
     assert len(taken) == 1
     assert refusals == [CASH_TAKEN] * 3

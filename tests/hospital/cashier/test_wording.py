@@ -18,12 +18,12 @@ from shualian.core.identifiers import (
 )
 from shualian.core.money import ZERO, Fen, format_yuan
 from shualian.hospital.cashier.model import (
-    CashTaking,
     Receipt,
     ReceiptLine,
     burden_of,
     check_receipt,
 )
+from shualian.hospital.cashier.tenders.model import Taking, Tender, TenderKind
 from shualian.hospital.cashier.wording import Language, paid_by, render_receipt
 from shualian.hospital.model import FeeDetail, Label, Reason
 from shualian.hospital.orders.model import line_amount
@@ -61,12 +61,11 @@ def made(lines: Sequence[ReceiptLine], *, balance: int, change: int) -> Receipt:
     """The receipt of a bill as the insurer of the tests would settle it."""
     amounts = split_bill([line.split for line in lines], Fen(balance))
     due = amounts.psn_cash_pay
-    cash = CashTaking(
+    cash = Taking(
         command_id=CommandId("T1"),
         institution=HOSPITAL,
         payment=CommandId("C1"),
-        due_fen=due,
-        tendered_fen=Fen(due + change),
+        tenders=(Tender(TenderKind.CASH, due, Fen(due + change)),),
         taken_by=StaffId("S1"),
         taken_at=START,
     )

@@ -23,10 +23,19 @@ ALLOWED = {
     (EncounterState.REGISTERING, EncounterState.REGISTERED),
     (EncounterState.REGISTERING, EncounterState.REFUSED),
     (EncounterState.REGISTERED, EncounterState.CALLED),
-    (EncounterState.REGISTERED, EncounterState.CANCELLED),
+    (EncounterState.REGISTERED, EncounterState.CANCELLING),
     (EncounterState.CALLED, EncounterState.IN_CONSULTATION),
-    (EncounterState.CALLED, EncounterState.CANCELLED),
+    (EncounterState.CALLED, EncounterState.REGISTERED),
+    (EncounterState.CALLED, EncounterState.RETURNED),
+    (EncounterState.CALLED, EncounterState.CANCELLING),
+    (EncounterState.IN_CONSULTATION, EncounterState.WAITING_RESULTS),
     (EncounterState.IN_CONSULTATION, EncounterState.CLOSED),
+    (EncounterState.WAITING_RESULTS, EncounterState.RETURNED),
+    (EncounterState.WAITING_RESULTS, EncounterState.CLOSED),
+    (EncounterState.RETURNED, EncounterState.CALLED),
+    (EncounterState.RETURNED, EncounterState.CLOSED),
+    (EncounterState.CANCELLING, EncounterState.CANCELLED),
+    (EncounterState.CANCELLING, EncounterState.REGISTERED),
 }
 
 
@@ -77,6 +86,8 @@ def test_something_is_ordered_between_registration_and_end_only(state: Encounter
         EncounterState.REGISTERED,
         EncounterState.CALLED,
         EncounterState.IN_CONSULTATION,
+        EncounterState.WAITING_RESULTS,
+        EncounterState.RETURNED,
     }:
         check_open(encounter(state))
         return

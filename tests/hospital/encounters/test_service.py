@@ -12,6 +12,7 @@ from hospital.world import (
     DOCTOR,
     INTERNAL,
     LI,
+    NOT_KNOWN,
     OTHER_HOSPITAL,
     SURGERY,
     UNINSURED,
@@ -21,27 +22,32 @@ from hospital.world import (
     World,
     command,
     in_parallel,
+    sample_number,
 )
-from shualian.core.identifiers import CommandId, EncounterNo, RecordNo
+from shualian.core.identifiers import CommandId, EncounterNo, PersonNo, RecordNo, TerminalId
 from shualian.core.refusals import Refused
 from shualian.hospital.encounters import store
 from shualian.hospital.encounters.model import (
     ENCOUNTER_CHARGED,
     ENCOUNTER_NOT_FOUND,
     ENCOUNTER_STEP,
+    EVIDENCE_MISSING,
     INTENT_USED,
     NO_INSURANCE,
+    OTHER_PERSON,
     Encounter,
     EncounterState,
 )
+from shualian.hospital.encounters.service import Called
 from shualian.hospital.model import (
     ANSWER_INVALID,
     COMMAND_DIFFERS,
     OUTCOME_UNKNOWN,
     PROOF_NOT_FITTING,
     SCENE_NOT_ALLOWED,
+    CardEvidence,
     Channel,
-    FaceEvidence,
+    Evidence,
     OpenedVisit,
     VisitOpening,
 )
@@ -51,7 +57,7 @@ Register = Callable[[], Encounter]
 
 
 def registration(
-    world: World, evidence: FaceEvidence, record_no: RecordNo, command_id: CommandId
+    world: World, evidence: Evidence, record_no: RecordNo, command_id: CommandId
 ) -> Register:
     return lambda: world.encounters.register(
         command_id=command_id,
@@ -312,3 +318,232 @@ def test_the_authorisation_number_is_in_no_column_of_the_database(world: World) 
     for value in rows[0]:
         content = value if isinstance(value, bytes) else str(value).encode()
         assert evidence.auth_no.encode() not in content
+
+
+# --- evidence of every kind ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", Channel)
+def test_evidence_of_every_kind_registers_the_same_visit(world: World, channel: Channel) -> None:
+    record = world.record()
+    shown: dict[Channel, Callable[[], Evidence]] = {
+        Channel.FACE: world.scan,
+        Channel.CODE: world.code,
+        Channel.CARD: world.card,
+        Channel.DOCUMENT: world.document,
+    }
+    encounter = world.encounters.register(
+        command_id=command(),
+        record_no=record.record_no,
+        department=INTERNAL,
+        doctor=DOCTOR,
+        evidence=shown[channel](),
+    )
+    assert (encounter.channel, encounter.identity_channel) == (channel, channel)
+    assert (encounter.queue_no, encounter.insutype) == ("A001", "310")
+    assert encounter.identity_verified_at == world.clock.now()
+    assert world.encounters.get(encounter_no=encounter.encounter_no) == encounter
+
+
+def test_a_code_is_used_up_by_the_registration_and_carried_on_with(world: World) -> None:
+    record, code, command_id = world.record(), world.code(), command()
+    register = registration(world, code, record.record_no, command_id)
+    world.insurer.break_next("2201", Fault.REPLY_LOST)
+    with pytest.raises(Refused):
+        register()
+    world.wait(timedelta(minutes=5))
+    assert register().state is EncounterState.REGISTERED
+    assert world.insurer.codes.used == {code.token: code.intent_id}
+
+
+def test_a_pin_is_never_kept(world: World) -> None:
+    record, card = world.record(), world.card()
+    registration(world, card, record.record_no, command())()
+    ((opening, _),) = world.insurer.visits.values()
+    assert isinstance(opening.evidence, CardEvidence)
+    assert opening.evidence.pin == ""
+
+
+def test_a_card_of_somebody_else_registers_nothing(world: World) -> None:
+    record = world.record()
+    with pytest.raises(Refused) as refused:
+        registration(world, world.card(LI), record.record_no, command())()
+    assert refused.value.kind is PROOF_NOT_FITTING
+
+
+def test_nothing_shown_and_no_reason_registers_nothing(world: World) -> None:
+    record = world.record()
+    with pytest.raises(Refused) as refused:
+        world.encounters.register(
+            command_id=command(),
+            record_no=record.record_no,
+            department=INTERNAL,
+            doctor=DOCTOR,
+            evidence=None,
+        )
+    assert refused.value.kind is EVIDENCE_MISSING
+
+
+# --- the queue -----------------------------------------------------------------------------------
+
+OLD = replace(ZHANG, psn_no=PersonNo("990000000080"), certno=sample_number(80, born="19400101"))
+
+
+def crowd(world: World, count: int) -> list[Encounter]:
+    return [world.registered(ZHANG) for _ in range(count)]
+
+
+def numbers(world: World) -> list[str]:
+    return [each.queue_no for each in world.encounters.waiting(department=INTERNAL)]
+
+
+def test_an_old_patient_is_called_a_few_numbers_earlier(any_world: World) -> None:
+    any_world.insurer.people[OLD.psn_no] = OLD
+    crowd(any_world, 4)
+    old = any_world.registered(OLD)
+    assert old.aged
+    assert numbers(any_world) == ["A001", "A005", "A002", "A003", "A004"]
+    assert any_world.encounters.ahead(encounter_no=old.encounter_no) == 1
+
+
+def test_who_misses_a_call_goes_back_a_few_places(any_world: World) -> None:
+    first, *_ = crowd(any_world, 5)
+    any_world.encounters.call(encounter_no=first.encounter_no)
+    missed = any_world.encounters.missed(encounter_no=first.encounter_no)
+    assert (missed.state, missed.misses) == (EncounterState.REGISTERED, 1)
+    assert numbers(any_world) == ["A002", "A003", "A004", "A001", "A005"]
+
+
+def test_who_was_not_called_misses_no_call(world: World) -> None:
+    encounter = world.registered()
+    with pytest.raises(Refused) as refused:
+        world.encounters.missed(encounter_no=encounter.encounter_no)
+    assert refused.value.kind is ENCOUNTER_STEP
+
+
+def test_who_comes_back_with_results_is_called_before_the_others(any_world: World) -> None:
+    first, *_ = crowd(any_world, 3)
+    number = first.encounter_no
+    any_world.encounters.call(encounter_no=number)
+    any_world.encounters.begin_consultation(encounter_no=number)
+    away = any_world.encounters.await_results(encounter_no=number)
+    assert (away.state, any_world.encounters.ahead(encounter_no=number)) == (
+        EncounterState.WAITING_RESULTS,
+        None,
+    )
+    back = any_world.encounters.return_with_results(encounter_no=number)
+    assert back.state is EncounterState.RETURNED
+    assert numbers(any_world) == ["A001", "A002", "A003"]
+    assert any_world.encounters.call(encounter_no=number).state is EncounterState.CALLED
+    again = any_world.encounters.missed(encounter_no=number)
+    assert again.state is EncounterState.RETURNED
+
+
+def test_a_visit_that_was_seen_is_not_cancelled_when_its_patient_is_called_again(
+    world: World,
+) -> None:
+    number = world.registered().encounter_no
+    for step in (
+        world.encounters.call,
+        world.encounters.begin_consultation,
+        world.encounters.await_results,
+        world.encounters.return_with_results,
+        world.encounters.call,
+    ):
+        step(encounter_no=number)
+    with pytest.raises(Refused) as refused:
+        world.encounters.cancel(encounter_no=number)
+    assert refused.value.kind is ENCOUNTER_STEP
+
+
+def test_two_doctors_who_call_at_once_call_two_patients(any_world: World) -> None:
+    crowd(any_world, 2)
+    calls = [lambda: any_world.encounters.call_next(department=INTERNAL)] * 3
+    called = [each for each in in_parallel(calls) if isinstance(each, Called)]
+    assert {each.encounter.queue_no for each in called} == {"A001", "A002"}
+    assert any_world.encounters.call_next(department=INTERNAL) is None
+
+
+# --- the room ------------------------------------------------------------------------------------
+
+ROOM = TerminalId("T203")
+
+
+def test_a_call_arms_the_rooms_terminal_for_exactly_this_patient(world: World) -> None:
+    encounter = world.registered()
+    called = world.encounters.call_to(encounter_no=encounter.encounter_no, terminal_id=ROOM)
+    assert called.armed
+    assert world.expected.calls == {ROOM: ZHANG.psn_no}
+    assert called.encounter.called_at == world.clock.now()
+
+
+def test_a_call_that_arms_nothing_still_stands(world: World) -> None:
+    encounter = world.registered()
+    world.expected.silent = True
+    called = world.encounters.call_to(encounter_no=encounter.encounter_no, terminal_id=ROOM)
+    assert (called.armed, called.encounter.state) == (False, EncounterState.CALLED)
+
+
+def test_a_missed_call_and_a_closed_visit_disarm_the_terminal(world: World) -> None:
+    number = world.registered().encounter_no
+    world.encounters.call(encounter_no=number, terminal_id=ROOM)
+    world.encounters.missed(encounter_no=number)
+    assert world.expected.calls == {}
+    world.encounters.call(encounter_no=number, terminal_id=ROOM)
+    world.encounters.begin_consultation(encounter_no=number)
+    world.encounters.close(encounter_no=number)
+    assert world.expected.calls == {}
+
+
+def test_the_doctor_sees_when_and_by_what_the_patient_showed_who_they_are(world: World) -> None:
+    number = world.registered().encounter_no
+    world.wait(timedelta(minutes=40))
+    world.encounters.call(encounter_no=number)
+    scan = world.scan(scene=Scene.CONSULTATION)
+    sitting = world.encounters.begin_consultation(encounter_no=number, evidence=scan)
+    assert sitting.state is EncounterState.IN_CONSULTATION
+    assert sitting.identity_verified_at == world.clock.now()
+    assert sitting.identity_channel is Channel.FACE
+
+
+def test_somebody_else_on_the_chair_does_not_begin(world: World) -> None:
+    number = world.registered().encounter_no
+    world.encounters.call(encounter_no=number)
+    scan = world.scan(LI, scene=Scene.CONSULTATION)
+    with pytest.raises(Refused) as refused:
+        world.encounters.begin_consultation(encounter_no=number, evidence=scan)
+    assert refused.value.kind is OTHER_PERSON
+    assert world.encounters.get(encounter_no=number).state is EncounterState.CALLED
+
+
+# --- cancelling ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_a_cancellation_without_an_answer_is_asked_for_again(world: World, fault: Fault) -> None:
+    encounter = world.registered()
+    number = encounter.encounter_no
+    world.insurer.break_next("2202", fault)
+    with pytest.raises(Refused) as refused:
+        world.encounters.cancel(encounter_no=number)
+    assert refused.value.kind is OUTCOME_UNKNOWN
+    assert world.encounters.get(encounter_no=number).state is EncounterState.CANCELLING
+    world.encounters.resume_all()
+    assert world.encounters.get(encounter_no=number).state is EncounterState.CANCELLED
+    assert world.insurer.cancelled_visits == {encounter.mdtrt_id}
+
+
+def test_a_visit_that_the_insurer_does_not_let_go_stands(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = world.registered().encounter_no
+
+    def refuse(_: object) -> None:
+        raise Refused(NOT_KNOWN)
+
+    monkeypatch.setattr(world.insurer, "cancel_visit", refuse)
+    with pytest.raises(Refused) as refused:
+        world.encounters.cancel(encounter_no=number)
+    assert refused.value.kind is NOT_KNOWN
+    assert world.encounters.get(encounter_no=number).state is EncounterState.REGISTERED
+    assert numbers(world) == ["A001"]

@@ -53,9 +53,10 @@ def item(number: str, code: str = "ZC001") -> ChargeItem:
     )
 
 
-def test_every_code_of_the_sample_price_list_is_in_the_sample_catalogue() -> None:
+@pytest.mark.parametrize("region", ["990000", "990100"])
+def test_every_code_of_the_sample_price_list_is_in_the_sample_catalogues(region: str) -> None:
     day = START.date()
-    catalogue = load_catalogues(packaged_catalogues()).catalogue_for(region="990000", day=day)
+    catalogue = load_catalogues(packaged_catalogues()).catalogue_for(region=region, day=day)
     codes = {priced.med_list_codg for priced in PRICES.items.values()}
     assert codes <= set(catalogue.entries)
 

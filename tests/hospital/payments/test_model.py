@@ -31,11 +31,14 @@ from shualian.hospital.payments.model import (
     WalletPart,
     cancelled,
     cancelling,
+    given_up,
+    giving_up,
     holding,
     lapsed,
     moved_on,
     new_slip_no,
     next_step,
+    not_given_up,
     parse_slip_no,
     printed_slip_no,
     refused,
@@ -78,6 +81,8 @@ STEPS = {
     PaymentState.LAPSED: lambda payment: lapsed(payment, now=START),
     PaymentState.CANCELLING: lambda payment: cancelling(payment, CommandId("X1")),
     PaymentState.CANCELLED: lambda payment: cancelled(payment, SettlementId("S2"), now=START),
+    PaymentState.GIVING_UP: lambda payment: giving_up(payment, now=START),
+    PaymentState.GIVEN_UP: lambda payment: given_up(payment, None, now=START),
 }
 ALLOWED = {
     (PaymentState.PREPARED, PaymentState.SENT),
@@ -97,12 +102,19 @@ ALLOWED = {
     (PaymentState.UNKNOWN, PaymentState.SETTLED),
     (PaymentState.UNKNOWN, PaymentState.REFUSED),
     (PaymentState.REFUSED, PaymentState.SETTLED),
+    (PaymentState.SENT, PaymentState.GIVING_UP),
+    (PaymentState.UNKNOWN, PaymentState.GIVING_UP),
+    (PaymentState.GIVING_UP, PaymentState.GIVEN_UP),
 }
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(PaymentState, STEPS)))
 def test_every_step_that_is_not_named_is_refused(before: PaymentState, after: PaymentState) -> None:
     found = replace(PAYMENT, state=before)
+    if (before, after) == (PaymentState.HOLDING, PaymentState.GIVING_UP):
+        # Nothing has gone to the insurer, so there is nothing to reverse.
+        assert STEPS[after](found).state is PaymentState.GIVEN_UP
+        return
     if (before, after) in ALLOWED:
         assert STEPS[after](found).state is after
         return
@@ -164,6 +176,27 @@ def test_a_bill_that_waited_too_long_for_its_hold_is_given_up() -> None:
     assert held.wallet is not None
     assert moved_on(held, held.wallet, now=START).state is PaymentState.SENT
     assert moved_on(held, held.wallet, now=late).state is PaymentState.HOLDING
+
+
+@pytest.mark.parametrize("state", [PaymentState.SENT, PaymentState.UNKNOWN])
+def test_an_outcome_is_waited_for_as_long_as_money_is_held_for_it(state: PaymentState) -> None:
+    held = with_part(state, WalletState.HELD)
+    assert next_step(held, now=START) is Step.SETTLE
+    assert next_step(held, now=START + HOLD_FOR) is Step.REVERSE
+    assert next_step(with_part(state, WalletState.EXPIRED), now=START) is Step.REVERSE
+    in_cash = replace(PAYMENT, state=state, sent_at=START)
+    assert next_step(in_cash, now=START) is Step.SETTLE
+    assert next_step(in_cash, now=START + HOLD_FOR) is Step.REVERSE
+
+
+def test_a_refused_reversal_leaves_the_outcome_unknown() -> None:
+    asked = giving_up(replace(PAYMENT, state=PaymentState.SENT, sent_at=START), now=START)
+    assert next_step(asked, now=START) is Step.REVERSE
+    assert not replace(asked, unknown_since=START).resolved
+    after = not_given_up(asked, now=START)
+    assert (after.state, after.unknown_since) == (PaymentState.UNKNOWN, START)
+    with pytest.raises(Refused):
+        not_given_up(after, now=START)
 
 
 def test_cash_is_due_for_what_the_account_does_not_give() -> None:

@@ -1,3 +1,5 @@
+import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -29,6 +31,7 @@ from shualian.hospital.orders.store import batches_of
 from shualian.hospital.payments.model import (
     PAYMENT_CANCELLED,
     PAYMENT_CASH_TAKEN,
+    PAYMENT_GIVEN_UP,
     PAYMENT_IN_PROGRESS,
     PAYMENT_LAPSED,
     PAYMENT_STEP,
@@ -51,6 +54,7 @@ from shualian.hospital.wallet.model import (
 )
 from shualian.hospital.wallet.model import PaymentState as WalletState
 from shualian.hospital.wallet.store import payers
+from shualian.trust.audit.store import events
 from shualian.verification.model import PROOF_EXPIRED
 
 DUE = 114_80
@@ -269,6 +273,19 @@ class TestWhatIsUnknown:
         assert now(world, payment).undone
         assert world.wallet.free[PAYERS[ZHANG.psn_no]] == WALLET_MONEY
 
+    def test_of_a_hold_whose_identifier_is_said_to_be_taken_is_ruled_out(
+        self, world: World
+    ) -> None:
+        # Found by `shualian chaos settlement --seed 1015`.
+        world.agreed()
+        payment = billed(world)
+        world.wallet.refuse_next = "hold", DeclineReason.COMMAND_DIFFERS
+        assert refusal(world, payment) == WALLET_HOLD_ENDED
+        assert now(world, payment).undone
+        assert world.payments.resolve_all() == []
+        assert world.wallet.free[PAYERS[ZHANG.psn_no]] == WALLET_MONEY
+        assert "2207" not in world.insurer.messages
+
     def test_at_the_insurer_keeps_the_hold_until_it_is_known(self, world: World) -> None:
         world.agreed()
         payment = billed(world)
@@ -302,17 +319,164 @@ class TestWhatIsUnknown:
         assert world.wallet.free[PAYERS[ZHANG.psn_no]] == WALLET_MONEY
         assert "2207" not in world.insurer.messages
 
-    def test_longer_than_the_hold_leaves_the_share_open_in_cash(self, world: World) -> None:
+    @pytest.mark.parametrize("fault", [Fault.REPLY_LOST, Fault.REQUEST_LOST])
+    def test_longer_than_the_hold_is_undone(self, any_world: World, fault: Fault) -> None:
+        world = any_world
         world.agreed()
         payment = billed(world)
-        world.insurer.break_next("2207", Fault.REPLY_LOST)
+        world.insurer.break_next("2207", fault)
         assert refusal(world, payment) is OUTCOME_UNKNOWN
+        world.wait(timedelta(hours=3))
+        assert world.payments.resolve_all() == []
+        assert now(world, payment).undone
+        assert world.insurer.standing == {}
+        assert refusal(world, payment) is PAYMENT_GIVEN_UP
+        assert world.insurer.messages.count("2207") == 1
+
+    def test_of_a_capture_longer_than_the_hold_leaves_the_share_open_in_cash(
+        self, world: World
+    ) -> None:
+        world.agreed()
+        payment = billed(world)
+        world.wallet.break_next("capture", Fault.REQUEST_LOST)
+        assert refusal(world, payment) is WALLET_OUTCOME_UNKNOWN
         world.wait(timedelta(hours=3))
         assert world.payments.resolve_all() == []
         found = now(world, payment)
         assert found.done
         assert found.cash_due_fen == DUE
         assert take_cash(world, payment, DUE) == DUE
+
+
+class TestGivingUp:
+    def unknown(self, world: World, fault: Fault = Fault.REPLY_LOST) -> Payment:
+        world.agreed()
+        payment = billed(world)
+        world.insurer.break_next("2207", fault)
+        assert refusal(world, payment) is OUTCOME_UNKNOWN
+        return payment
+
+    @pytest.mark.parametrize("fault", [Fault.REPLY_LOST, Fault.REQUEST_LOST, Fault.LATE])
+    def test_leaves_nothing_standing_whatever_came_of_it(self, world: World, fault: Fault) -> None:
+        payment = self.unknown(world, fault)
+
+        ended = world.payments.give_up(command_id=payment.command_id)
+
+        world.insurer.deliver_late()
+        assert ended.undone
+        assert ended == world.payments.give_up(command_id=payment.command_id)
+        assert world.insurer.standing == {}
+        assert world.wallet.taken == {}
+        assert world.wallet.free[PAYERS[ZHANG.psn_no]] == WALLET_MONEY
+        assert batch_state(world, payment) is BatchState.OPEN
+        assert (ended.cancellation is not None) is (fault is Fault.REPLY_LOST)
+
+    @pytest.mark.parametrize("fault", [Fault.REPLY_LOST, Fault.REQUEST_LOST, Fault.LATE])
+    def test_without_an_answer_is_ended_by_the_resolver(self, world: World, fault: Fault) -> None:
+        payment = self.unknown(world)
+        world.insurer.break_next("2601", fault)
+
+        with pytest.raises(Refused) as caught:
+            world.payments.give_up(command_id=payment.command_id)
+
+        assert caught.value.kind is OUTCOME_UNKNOWN
+        assert now(world, payment).state is PaymentState.GIVING_UP
+        assert world.payments.resolve_all() == []
+        world.insurer.deliver_late()
+        assert now(world, payment).undone
+        assert world.insurer.standing == {}
+
+    @pytest.mark.parametrize("steps", range(10))
+    def test_killed_anywhere_ends_in_one_story(self, world: World, steps: int) -> None:
+        payment = self.unknown(world)
+        world.breaker.steps_left = steps
+        with suppress(PowerCutError):
+            world.payments.give_up(command_id=payment.command_id)
+        world.start()
+        assert world.payments.resolve_all() == []
+        found = now(world, payment)
+        assert found.done is (found.command_id in world.insurer.standing)
+        assert found.done or found.undone
+
+    def test_while_the_wallet_is_asked_tells_the_insurer_nothing(self, world: World) -> None:
+        world.agreed()
+        payment = billed(world)
+        world.wallet.break_next("hold", Fault.LATE)
+        assert refusal(world, payment) is WALLET_OUTCOME_UNKNOWN
+
+        assert world.payments.give_up(command_id=payment.command_id).undone
+
+        world.wallet.deliver_late()
+        assert world.wallet.free[PAYERS[ZHANG.psn_no]] == WALLET_MONEY
+        assert not {"2207", "2601"} & set(world.insurer.messages)
+
+    def test_of_a_bill_that_was_not_confirmed_withdraws_it(self, world: World) -> None:
+        payment = billed(world)
+        ended = world.payments.give_up(command_id=payment.command_id)
+        assert ended.state is PaymentState.WITHDRAWN
+        assert world.payments.give_up(command_id=payment.command_id) == ended
+
+    def test_is_not_for_what_is_settled(self, world: World) -> None:
+        payment = scanned(world)
+        with pytest.raises(Refused) as caught:
+            world.payments.give_up(command_id=payment.command_id)
+        assert caught.value.kind is PAYMENT_STEP
+
+    def test_that_the_insurer_refuses_lets_the_outcome_count(self, world: World) -> None:
+        payment = self.unknown(world)
+        world.insurer.unreversible = True
+        world.wait(timedelta(hours=1))
+        assert world.payments.give_up(command_id=payment.command_id).done
+        assert payment.command_id in world.insurer.standing
+
+    def test_happens_at_closing_time_to_what_has_no_outcome(self, world: World) -> None:
+        payment = self.unknown(world)
+        assert world.payments.close_day(now=world.clock.now()) == [payment.command_id]
+        assert now(world, payment).state is PaymentState.GIVING_UP
+        assert world.payments.close_day(now=world.clock.now()) == []
+        assert world.payments.resolve_all() == []
+        assert now(world, payment).undone
+
+
+class TestTheAudit:
+    def changes(self, world: World) -> list[str]:
+        rows = world.database.read(
+            lambda connection: connection.execute(
+                select(events.c.kind, events.c.payload).order_by(events.c.event_id)
+            ).all()
+        )
+        return [json.loads(row.payload)["change"] for row in rows if row.kind == "hospital.payment"]
+
+    def test_holds_every_decision_on_money_once(self, any_world: World) -> None:
+        world = any_world
+        payment = scanned(world)
+        scan(world, payment)
+        world.payments.cancel(command_id=payment.command_id)
+        assert self.changes(world) == [
+            "confirmed",
+            "wallet_held",
+            "settled",
+            "wallet_captured",
+            "cancelled",
+            "wallet_refunded",
+        ]
+
+    def test_holds_what_was_given_up_and_what_came_back(self, world: World) -> None:
+        payment = TestGivingUp().unknown(world)
+        world.payments.give_up(command_id=payment.command_id)
+        expected = ["confirmed", "wallet_held", "given_up", "wallet_released"]
+        assert self.changes(world) == expected
+
+    def test_holds_nothing_of_a_bill_that_was_only_shown(self, world: World) -> None:
+        payment = billed(world)
+        world.payments.withdraw(command_id=payment.command_id)
+        assert self.changes(world) == []
+
+    def test_names_nobody(self, world: World) -> None:
+        scanned(world)
+        text = str(world.database.read(lambda connection: connection.execute(select(events)).all()))
+        assert ZHANG.psn_name not in text
+        assert ZHANG.certno.value not in text
 
 
 @pytest.mark.parametrize("steps", range(16))

@@ -53,7 +53,7 @@ Trouble = int | tuple[str, Fault] | None
 TROUBLE: st.SearchStrategy[Trouble] = st.one_of(
     st.none(),
     st.integers(0, 13),
-    st.tuples(st.sampled_from(["2206", "2207", "2208"]), st.sampled_from(Fault)),
+    st.tuples(st.sampled_from(["2206", "2207", "2208", "2601"]), st.sampled_from(Fault)),
     st.tuples(st.sampled_from(["capture", "hold", "void", "refund"]), st.sampled_from(Fault)),
 )
 REASON = st.sampled_from(
@@ -180,6 +180,12 @@ class Sagas(RuleBasedStateMachine):
     def cancel(self, place: int, trouble: Trouble) -> None:
         number = newest(self.in_state(PaymentState.SETTLED), place).command_id
         self.attempt(lambda: self.world.payments.cancel(command_id=number), trouble)
+
+    @precondition(lambda self: self.payments())
+    @rule(place=PLACE, trouble=TROUBLE)
+    def give_up(self, place: int, trouble: Trouble) -> None:
+        number = newest(self.payments(), place).command_id
+        self.attempt(lambda: self.world.payments.give_up(command_id=number), trouble)
 
     @precondition(lambda self: self.payments())
     @rule(place=PLACE)

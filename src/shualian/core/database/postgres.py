@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, MetaData, create_en
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
+from shualian.core.database.pipeline import prepared_on, watch
 from shualian.core.database.protocol import (
     Gate,
     TransactionMark,
@@ -108,6 +109,7 @@ class PostgresDatabase:
         def alone(connection: Connection) -> T:
             connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
+            prepared_on(connection).doubtful = True
             return work(connection)
 
         # READ COMMITTED: what the holder before us made must be seen after the wait.
@@ -201,6 +203,7 @@ def _engine(url: str) -> Engine:
         hide_parameters=True,
     )
     forbid_own_commit(engine)
+    watch(engine)
     event.listen(engine, "handle_error", _note_failure)
     return engine
 

@@ -15,29 +15,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias, cast
+from itertools import count
+from typing import Any, NamedTuple, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg.types.numeric import Int8
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from shualian.core.database.pipeline import Row, Value, exchange, prepared_on
 from shualian.core.database.protocol import WorkInTransactionError, current_transaction
 
-Value: TypeAlias = str | int | bytes | datetime | None
-Row: TypeAlias = tuple[Any, ...]
+__all__ = (
+    "Filled",
+    "Row",
+    "Statement",
+    "Value",
+    "ask",
+    "has_one_writer",
+    "insert_rows",
+    "moment",
+    "own_locks",
+    "run",
+    "tell",
+)
 
 _POSTGRES = "postgresql"
 _UNIQUE_VIOLATION = "23505"
 _CONFLICTS = frozenset(("40001", "40P01"))  # serialization_failure, deadlock_detected
+_DEALLOCATED = "26000"  # invalid_sql_statement_name: prepared before, gone meanwhile
 _LOCK = " FOR NO KEY UPDATE"
 _COUNT = "(SELECT count(*) FROM ?)"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement with ``?`` for values; no other question mark or percent sign stands in it.
+    """A statement with ``?`` for values; no other question mark or dollar sign stands in it.
 
     Attributes:
         text: As SQLite reads it.
@@ -47,11 +60,6 @@ class Statement:
 
     text: str
     locks: bool = False
-
-    @property
-    def postgres(self) -> str:
-        """As PostgreSQL's driver reads it."""
-        return _postgres(self)
 
 
 class Filled(NamedTuple):
@@ -63,8 +71,13 @@ class Filled(NamedTuple):
 
 @lru_cache(maxsize=512)
 def _postgres(statement: Statement) -> str:
-    text = statement.text.replace("?", "%s")
-    return text + _LOCK if statement.locks else text
+    return _numbered(statement.text + _LOCK if statement.locks else statement.text)
+
+
+def _numbered(text: str) -> str:
+    """``$1``, ``$2`` ... in the places of ``?``."""
+    first, *others = text.split("?")
+    return first + "".join([f"${number}{part}" for number, part in zip(count(1), others)])
 
 
 @lru_cache(maxsize=512)
@@ -94,21 +107,17 @@ def own_locks(connection: Connection) -> None:
     driver.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
 
 
+def has_one_writer(connection: Connection) -> bool:
+    """Whether one thread runs all writes, so that others write while something is prepared."""
+    return connection.dialect.name != _POSTGRES
+
+
 def ask(connection: Connection, questions: Sequence[Filled]) -> list[list[Row]]:
     """The rows that each question finds, asked in this order."""
     if connection.dialect.name != _POSTGRES:
         execute = _driver(connection).execute
         return [execute(each.text, _for_sqlite(values)).fetchall() for each, values in questions]
-    driver = _driver(connection)
-    try:
-        with driver.pipeline():
-            cursors = [
-                driver.cursor().execute(_postgres(each), _for_postgres(values), prepare=True)
-                for each, values in questions
-            ]
-        return [cursor.fetchall() for cursor in cursors]
-    except psycopg.Error as failure:
-        raise _told(failure, driver) from None
+    return _exchange(connection, [(_postgres(each), values) for each, values in questions])
 
 
 def tell(connection: Connection, commands: Sequence[Filled]) -> list[int]:
@@ -119,21 +128,39 @@ def tell(connection: Connection, commands: Sequence[Filled]) -> list[int]:
             return [execute(each.text, _for_sqlite(values)).rowcount for each, values in commands]
         except sqlite3.IntegrityError as failure:
             raise IntegrityError("", None, failure) from None
-    driver = _driver(connection)
     together = _together(tuple([each for each, _ in commands]))
-    values = [value for _, those in commands for value in _for_postgres(those)]
+    values = [value for _, those in commands for value in those]
+    ((row,),) = _exchange(connection, [(together, values)])
+    return list(row)
+
+
+def _exchange(
+    connection: Connection, sent: Sequence[tuple[str, Sequence[Value]]]
+) -> list[list[Row]]:
+    driver = _driver(connection)
+    prepared = prepared_on(connection)
     try:
-        row = driver.execute(together, values, prepare=True).fetchone()
+        return exchange(driver, prepared, sent)
     except psycopg.Error as failure:
+        prepared.doubtful = True
         raise _told(failure, driver) from None
-    return list(row or ())
+
+
+def run(connection: Connection, commands: Sequence[Filled]) -> None:
+    """Run commands one after another, each seeing the rows of those before, in one round trip."""
+    if not commands:
+        return
+    if connection.dialect.name != _POSTGRES:
+        tell(connection, commands)
+        return
+    _exchange(connection, [(_postgres(each), values) for each, values in commands])
 
 
 @lru_cache(maxsize=512)
 def _together(commands: tuple[Statement, ...]) -> str:
-    parts = [f"c{place} AS ({_postgres(each)} RETURNING 1)" for place, each in enumerate(commands)]
+    parts = [f"c{place} AS ({each.text} RETURNING 1)" for place, each in enumerate(commands)]
     counts = [_COUNT.replace("?", f"c{place}") for place in range(len(commands))]
-    return " ".join(("WITH", ", ".join(parts), "SELECT", ", ".join(counts)))
+    return _numbered(" ".join(("WITH", ", ".join(parts), "SELECT", ", ".join(counts))))
 
 
 def moment(value: str | datetime) -> datetime:
@@ -144,15 +171,12 @@ def moment(value: str | datetime) -> datetime:
 
 
 def _for_sqlite(values: Sequence[Value]) -> list[Value]:
-    return [
-        f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" if type(value) is datetime else value
-        for value in values
-    ]
+    return [_sqlite_moment(value) if type(value) is datetime else value for value in values]
 
 
-def _for_postgres(values: Sequence[Value]) -> list[Value]:
-    # The driver would choose a type by the size of a number, and prepare the text for each choice.
-    return [Int8(value) if type(value) is int else value for value in values]
+def _sqlite_moment(value: datetime) -> str:
+    """As SQLAlchemy writes it, so that both find each other's rows."""
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _driver(connection: Connection) -> Any:
@@ -163,7 +187,7 @@ def _told(failure: psycopg.Error, driver: "psycopg.Connection[Any]") -> Exceptio
     """The failure as :class:`Database` knows it, without a word of the values."""
     state = failure.sqlstate or ""
     mark = current_transaction()
-    if mark is not None and (driver.closed or state in _CONFLICTS):
+    if mark is not None and (driver.closed or state in {_DEALLOCATED, *_CONFLICTS}):
         mark.conflict = True
     failure.args = (f"SQLSTATE {state} {failure.diag.constraint_name or ''}".strip(),)
     return IntegrityError("", None, failure) if state == _UNIQUE_VIOLATION else failure

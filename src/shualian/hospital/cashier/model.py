@@ -1,23 +1,23 @@
-"""Cash for the own share, and the receipt that says who pays each fen and why."""
+"""The receipt that says who pays each fen and why, and what the audit keeps of the window."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from shualian.core.identifiers import (
     CommandId,
     EncounterNo,
-    InstitutionCode,
     SettlementId,
     StaffId,
     VisitId,
 )
 from shualian.core.money import ZERO, Fen, total
 from shualian.core.refusals import Finality, Helper, Refused
+from shualian.hospital.cashier.tenders.model import Taking
 from shualian.hospital.model import (
     ANSWER_INVALID,
-    COMMAND_DIFFERS,
     Amounts,
     FeeSplit,
     FundDetail,
@@ -27,37 +27,52 @@ from shualian.hospital.model import (
     hospital_kind,
 )
 from shualian.hospital.orders.model import ChargeItem
-
-TENDERED_FEN_MAX = Fen(10_000_000)
-"""100,000 yuan: more is not counted at a window. Our own choice."""
+from shualian.trust.audit.model import Code, Payload, Reference
 
 
-@dataclass(frozen=True, slots=True)
-class CashTaking:
-    """Cash that was taken for one payment, once.
+class MoneyAct(StrEnum):
+    """What was decided about money at the window."""
+
+    TAKEN = "taken"
+    CANCELLED = "cancelled"
+    REFUND_PAID = "refund_paid"
+    REFUND_ASKED = "refund_asked"
+    REFUND_GIVEN = "refund_given"
+    REFUND_NOT_GIVEN = "refund_not_given"
+    REFUND_DIVERTED = "refund_diverted"
+    SETTLED_WITHOUT_FACE = "settled_without_face"
+    OVERRIDE_PROPOSED = "override_proposed"
+    OVERRIDE_APPROVED = "override_approved"
+    OVERRIDE_REJECTED = "override_rejected"
+    SHIFT_OPENED = "shift_opened"
+    SHIFT_COUNTED = "shift_counted"
+    SHIFT_CONFIRMED = "shift_confirmed"
+    SHIFT_DISPUTED = "shift_disputed"
+    DAY_CLOSED = "day_closed"
+
+
+class MoneyEvent(Payload, kind="hospital.cashier"):
+    """The audit's record of a decision about money at the window.
 
     Attributes:
-        command_id: Of the caller.
-        institution: Whose.
-        payment: Command of the payment.
-        due_fen: What was to be paid.
-        tendered_fen: What was given.
-        taken_by: Who took it.
-        taken_at: UTC.
+        act: What was decided.
+        subject: Number of the taking, the refund, the override, the shift or the closed day.
+        staff: Who decided.
+        second: Who else had a hand in it, where two are needed.
+        payment: Of which payment.
+        amount_fen: How much.
+        detail: Kind of tender or override.
+        reason: Why, where the rules ask for it.
     """
 
-    command_id: CommandId
-    institution: InstitutionCode
-    payment: CommandId
-    due_fen: Fen
-    tendered_fen: Fen
-    taken_by: StaffId
-    taken_at: datetime
-
-    @property
-    def change_fen(self) -> Fen:
-        """What was given back."""
-        return Fen(self.tendered_fen - self.due_fen)
+    act: MoneyAct
+    subject: Reference
+    staff: StaffId
+    second: StaffId | None = None
+    payment: CommandId | None = None
+    amount_fen: Fen = ZERO
+    detail: Code | None = None
+    reason: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +144,11 @@ class Receipt:
         amounts: The insurer's settlement.
         setldetail: Its rows by payer.
         burden: What the person bears, by why.
-        cash: How the cash was paid; none when none was due.
+        cash: How the cash share was paid at the window; none when none was due there.
         reasons: The insurer's explanation.
         label: Stands on every printed line when given.
         wallet_fen: What of the cash share came from an e-payment account.
+        back_fen: What of that goes or went back because lines were given back.
     """
 
     institution_name: str
@@ -148,41 +164,13 @@ class Receipt:
     amounts: Amounts
     setldetail: tuple[FundDetail, ...]
     burden: Burden
-    cash: CashTaking | None
+    cash: Taking | None
     reasons: tuple[Reason, ...]
     label: Label | None
     wallet_fen: Fen = ZERO
+    back_fen: Fen = ZERO
 
 
-CASH_TOO_LITTLE = hospital_kind(
-    "cash_too_little",
-    "收到的现金不够",
-    "The cash is not enough",
-    "请补足差额",
-    "Ask for the rest",
-    finality=Finality.TEMPORARY,
-)
-CASH_INVALID = hospital_kind(
-    "cash_invalid",
-    "收款金额不对",
-    "The amount of cash is not valid",
-    "请重新输入收到的金额",
-    "Enter the amount again",
-)
-NO_CASH_DUE = hospital_kind(
-    "no_cash_due",
-    "这笔费用不用付现金",
-    "No cash is due for this payment",
-    "不要收钱，可以打印票据",
-    "Take no money; the receipt can be printed",
-)
-CASH_TAKEN = hospital_kind(
-    "cash_taken",
-    "这笔费用的现金已经收过",
-    "The cash for this payment was taken already",
-    "不要再收，打印原来的票据",
-    "Take no more; print the receipt",
-)
 CASH_OPEN = hospital_kind(
     "cash_open",
     "现金还没有付",
@@ -201,31 +189,7 @@ RECEIPT_WRONG = hospital_kind(
     Helper.TECHNICIAN,
 )
 
-REFUSALS = (CASH_TOO_LITTLE, CASH_INVALID, NO_CASH_DUE, CASH_TAKEN, CASH_OPEN, RECEIPT_WRONG)
-
-
-def check_cash(tendered_fen: Fen, *, due_fen: Fen) -> None:
-    """Check cash that is given for what is due.
-
-    Raises:
-        Refused: ``hospital.no_cash_due``, ``cash_invalid``, ``cash_too_little``.
-    """
-    if due_fen == 0:
-        raise Refused(NO_CASH_DUE)
-    if not 0 < tendered_fen <= TENDERED_FEN_MAX:
-        raise Refused(CASH_INVALID, found_fen=tendered_fen, limit_fen=TENDERED_FEN_MAX)
-    if tendered_fen < due_fen:
-        raise Refused(CASH_TOO_LITTLE, found_fen=tendered_fen, expected_fen=due_fen)
-
-
-def check_same_taking(found: CashTaking, *, payment: CommandId, tendered_fen: Fen) -> None:
-    """Check that a repeated command takes what it took the first time.
-
-    Raises:
-        Refused: ``hospital.command_differs``.
-    """
-    if (found.payment, found.tendered_fen) != (payment, tendered_fen):
-        raise Refused(COMMAND_DIFFERS)
+REFUSALS = (CASH_OPEN, RECEIPT_WRONG)
 
 
 def burden_of(amounts: Amounts) -> Burden:
@@ -270,7 +234,7 @@ def _broken_sums(receipt: Receipt) -> Sequence[str]:
     amounts, burden = receipt.amounts, receipt.burden
     splits = [line.split for line in receipt.lines]
     cash = ZERO if receipt.cash is None else receipt.cash.due_fen
-    paid_cash = cash + receipt.wallet_fen
+    paid_cash = cash + receipt.wallet_fen - receipt.back_fen
     accounts = amounts.acct_pay + amounts.acct_mulaid_pay
     rules = {
         "medfee_sumamt is the sum of the lines": amounts.medfee_sumamt

@@ -7,6 +7,7 @@ from typing import Literal
 from shualian.core.clock import CHINA
 from shualian.core.money import Fen, format_yuan
 from shualian.hospital.cashier.model import Receipt, ReceiptLine
+from shualian.hospital.cashier.tenders.model import Tender
 from shualian.hospital.model import Amounts
 
 Language = Literal["zh", "en"]
@@ -54,6 +55,22 @@ _TEXT: Mapping[str, _Words] = {
     "cash": {
         "zh": "，收 {tendered} 元，找零 {change} 元",
         "en": ", {tendered} yuan given, {change} yuan change",
+    },
+    "card": {
+        "zh": "，刷银行卡 {amount} 元（参考号 {reference}）",
+        "en": ", {amount} yuan by bank card (reference {reference})",
+    },
+    "epay": {
+        "zh": "，扫付款码 {amount} 元（单号 {reference}）",
+        "en": ", {amount} yuan by payment code (order {reference})",
+    },
+    "waiver": {
+        "zh": "，医院减免 {amount} 元（特批单 {reference}）",
+        "en": ", {amount} yuan waived by the hospital (override {reference})",
+    },
+    "back": {
+        "zh": "，退回 {amount} 元",
+        "en": ", {amount} yuan of it given back",
     },
     "wallet": {
         "zh": "，其中从授权账户扣 {amount} 元（一脸付）",
@@ -157,10 +174,22 @@ def _about(payer: str, receipt: Receipt, language: Language) -> str:
     text = ""
     if receipt.wallet_fen:
         text += _say("wallet", language, amount=_yuan(receipt.wallet_fen))
-    if receipt.cash is not None:
-        tendered, change = receipt.cash.tendered_fen, receipt.cash.change_fen
-        text += _say("cash", language, tendered=_yuan(tendered), change=_yuan(change))
+    tenders = () if receipt.cash is None else receipt.cash.tenders
+    text += "".join(_tender(tender, language) for tender in tenders)
+    if receipt.back_fen:
+        text += _say("back", language, amount=_yuan(receipt.back_fen))
     return text
+
+
+def _tender(tender: Tender, language: Language) -> str:
+    return _say(
+        tender.kind.value,
+        language,
+        amount=_yuan(tender.amount_fen),
+        tendered=_yuan(tender.tendered_fen),
+        change=_yuan(tender.change_fen),
+        reference=tender.reference,
+    )
 
 
 def _burden(receipt: Receipt, language: Language) -> Iterator[str]:

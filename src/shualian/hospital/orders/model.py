@@ -5,9 +5,9 @@ are the insurer's answer to its upload (2204).
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from shualian.core.refusals import Helper, Refused
 from shualian.hospital.model import (
     ANSWER_INVALID,
     COMMAND_DIFFERS,
+    NOTHING_SAID,
     FeeDetail,
     FeeSplit,
     hospital_kind,
@@ -33,6 +34,18 @@ LINES_MAX = 100
 
 _Code = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[0-9A-Za-z_.-]+$")]
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
+_Note = Annotated[str, Field(max_length=100)]
+
+
+class ItemCategory(StrEnum):
+    """What kind of thing an item is; decides on what order it may stand."""
+
+    MEDICINE = "medicine"
+    EXAM = "exam"
+    LAB = "lab"
+    TREATMENT = "treatment"
+    MATERIAL = "material"
+    SERVICE = "service"
 
 
 class PricedItem(BaseModel):
@@ -44,6 +57,12 @@ class PricedItem(BaseModel):
         name_zh: For people.
         name_en: For people.
         pric_yuan: Unit price in yuan, at most 6 decimals.
+        category: What kind of thing it is.
+        spec: 规格, of a medicine or a material; or empty.
+        unit: 计价单位; or empty.
+        pinyin: First letters of the name's syllables, lower case, for search; or empty.
+        ingredients: Of a medicine, separated by ``;``; or empty.
+        groups: Of substances that act alike, such as ``penicillins``, separated by ``;``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,6 +72,27 @@ class PricedItem(BaseModel):
     name_zh: _Name
     name_en: _Name
     pric_yuan: Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
+    category: ItemCategory = ItemCategory.SERVICE
+    spec: _Note = ""
+    unit: Annotated[str, Field(max_length=20)] = ""
+    pinyin: Annotated[str, Field(max_length=50, pattern=r"^[0-9a-z]*$")] = ""
+    ingredients: _Note = ""
+    groups: _Note = ""
+
+    @property
+    def substances(self) -> frozenset[str]:
+        """What it contains and to what it belongs: the words by which two medicines are alike."""
+        return frozenset(word for word in f"{self.ingredients};{self.groups}".split(";") if word)
+
+    def match(self, asked: str) -> int | None:
+        """How well ``asked`` (lower case) fits: 0 best; none when it does not."""
+        name, code = self.name_zh.lower(), self.medins_list_codg.lower()
+        if asked in {code, name, self.pinyin}:
+            return 0
+        if code.startswith(asked) or name.startswith(asked) or self.pinyin.startswith(asked):
+            return 1
+        found = asked in name or asked in self.pinyin or asked in self.name_en.lower()
+        return 2 if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +115,31 @@ class PriceList:
         if found is None:
             raise Refused(ITEM_NOT_PRICED, medins_list_codg=medins_list_codg)
         return found
+
+    def search(
+        self, text: str, *, categories: Collection[ItemCategory] = (), limit: int = 20
+    ) -> Sequence[PricedItem]:
+        """Items by code, name in either language or first letters of the pinyin; best first.
+
+        Args:
+            text: What the doctor typed; blank finds nothing.
+            categories: Only of these; empty for all.
+            limit: The most that are given.
+        """
+        asked = text.strip().lower()
+        if not asked:
+            return []
+        ranked = [
+            (rank, len(item.name_zh), item.medins_list_codg, item)
+            for item in self.items.values()
+            if not categories or item.category in categories
+            if (rank := item.match(asked)) is not None
+        ]
+        return [item for *_, item in sorted(ranked, key=lambda found: found[:3])[:limit]]
+
+    def on(self, _day: date) -> "PriceList":
+        """The list itself: one that stands for every day."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +165,8 @@ class ChargeItem:
         encounter_no: Of which visit.
         chrg_bchno: In which batch it is settled.
         command_id: Which command ordered it.
-        line_no: Which line of that command, from 0.
+        line_no: Which line of that command, from 0; from :data:`LINES_MAX` on what was kept of
+            a line when the other part was given back.
         medins_list_codg: The hospital's code.
         med_list_codg: The catalogue's code.
         name_zh: For people.
@@ -113,7 +179,9 @@ class ChargeItem:
         bilg_dept_name: 开单科室名称.
         bilg_dr_codg: 开单医生编码.
         bilg_dr_name: 开单医师姓名.
+        hosp_appr_flag: 医院审批标志; ``2`` since its boxes were told without all codes.
         split: The insurer's answer to its upload; none before.
+        withdrawn_at: Since when it is on no bill any more, UTC; none while it is.
     """
 
     feedetl_sn: ChargeItemNo
@@ -134,7 +202,9 @@ class ChargeItem:
     bilg_dept_name: str
     bilg_dr_codg: str
     bilg_dr_name: str
+    hosp_appr_flag: str = NOTHING_SAID
     split: FeeSplit | None = None
+    withdrawn_at: datetime | None = None
 
     @property
     def detail(self) -> FeeDetail:
@@ -151,6 +221,7 @@ class ChargeItem:
             bilg_dept_name=self.bilg_dept_name,
             bilg_dr_codg=self.bilg_dr_codg,
             bilg_dr_name=self.bilg_dr_name,
+            hosp_appr_flag=self.hosp_appr_flag,
         )
 
 
@@ -161,6 +232,14 @@ class BatchState(StrEnum):
     HELD = "held"
     """A payment was shown to the person; the bill must not change under it."""
     SETTLED = "settled"
+    RECALLED = "recalled"
+    """Its lines were withdrawn or moved; the insurer is to forget it (2205)."""
+    WITHDRAWN = "withdrawn"
+    """Nothing of it stands anywhere."""
+
+
+UNSETTLED = frozenset((BatchState.OPEN, BatchState.HELD))
+"""In which something is still to be paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +283,29 @@ ORDER_INVALID = hospital_kind(
     "请核对数量",
     "Check the quantity",
 )
+CHARGE_NOT_OPEN = hospital_kind(
+    "charge_not_open",
+    "这些费用已经结算，不能直接撤销",
+    "These charges are settled or withdrawn already",
+    "已经付过的请办退费",
+    "What is paid is given back by a refund",
+)
+DOCTOR_NOT_SIGNED_IN = hospital_kind(
+    "doctor_not_signed_in",
+    "医生还没有签到，医嘱不能生效",
+    "The doctor is not signed in, so the order cannot be signed",
+    "请在诊室终端刷脸签到，或由医保主管确认签到",
+    "Sign in at the terminal of the room, or have the sign-in confirmed by a supervisor",
+    Helper.SELF,
+)
 
-REFUSALS = (PRICE_LIST_INVALID, ITEM_NOT_PRICED, ORDER_INVALID)
+REFUSALS = (
+    PRICE_LIST_INVALID,
+    ITEM_NOT_PRICED,
+    ORDER_INVALID,
+    CHARGE_NOT_OPEN,
+    DOCTOR_NOT_SIGNED_IN,
+)
 
 
 def parse_price_list(text: str) -> PriceList:
@@ -272,9 +372,29 @@ def check_same_order(
     Raises:
         Refused: ``hospital.command_differs``.
     """
-    ordered = [OrderLine(item.medins_list_codg, item.cnt) for item in found]
+    ordered = [
+        OrderLine(item.medins_list_codg, item.cnt) for item in found if item.line_no < LINES_MAX
+    ]
     if ordered != list(lines) or found[0].encounter_no != encounter_no:
         raise Refused(COMMAND_DIFFERS)
+
+
+def kept_of(item: ChargeItem, *, cnt: Decimal, number: ChargeItemNo, line_no: int) -> ChargeItem:
+    """What stays of a line when the other part of it is given back, not classed yet.
+
+    Raises:
+        Refused: ``hospital.order_invalid`` when it is not a part of the line.
+    """
+    if not (cnt.is_finite() and cnt == round(cnt, 4) and 0 < cnt < item.cnt):
+        raise Refused(ORDER_INVALID, line=item.line_no)
+    return replace(
+        item,
+        feedetl_sn=number,
+        line_no=line_no,
+        cnt=cnt,
+        det_item_fee_sumamt=line_amount(item.pric, cnt),
+        split=None,
+    )
 
 
 def bill_amount(items: Sequence[ChargeItem]) -> Fen:

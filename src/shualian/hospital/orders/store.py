@@ -4,7 +4,8 @@ Prices, quantities and shares are stored as decimal text, because no engine of o
 decimal of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -22,16 +23,19 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    delete,
     insert,
     select,
     update,
 )
 
 from shualian.core.database import UtcTime, forbid_in_transaction
+from shualian.core.database.rows import changed_rows, find, sought, write
 from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo, InstitutionCode
 from shualian.core.money import Fen
-from shualian.hospital.model import FeeSplit
+from shualian.hospital.model import NOTHING_SAID, FeeSplit
 from shualian.hospital.orders.model import (
+    UNSETTLED,
     Batch,
     BatchState,
     ChargeItem,
@@ -75,6 +79,8 @@ items = Table(
     Column("bilg_dept_name", String(100), nullable=False),
     Column("bilg_dr_codg", _IDENTIFIER, nullable=False),
     Column("bilg_dr_name", String(50), nullable=False),
+    Column("hosp_appr_flag", String(3), nullable=False, server_default=NOTHING_SAID),
+    Column("withdrawn_at", UtcTime),
     UniqueConstraint("institution", "command_id", "line_no", name="uq_charge_item_line"),
 )
 
@@ -125,12 +131,9 @@ def batches_of(
     connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
 ) -> Sequence[Batch]:
     """All batches of an encounter, the oldest first."""
-    query = (
-        select(batches)
-        .where(batches.c.institution == institution, batches.c.encounter_no == encounter_no)
-        .order_by(batches.c.chrg_bchno)
-    )
-    return [_batch(row) for row in connection.execute(query)]
+    key = {"institution": institution, "encounter_no": encounter_no}
+    (rows,) = find(connection, sought(batches, "chrg_bchno", **key))
+    return [_batch(row) for row in rows]
 
 
 def hold_batch(
@@ -141,7 +144,7 @@ def hold_batch(
         connection,
         (batches.c.institution == institution)
         & (batches.c.chrg_bchno == chrg_bchno)
-        & (batches.c.state != BatchState.SETTLED.value),
+        & batches.c.state.in_([state.value for state in UNSETTLED]),
         BatchState.HELD,
         by,
     )
@@ -166,12 +169,9 @@ def settle_batch(
     connection: Connection, institution: InstitutionCode, chrg_bchno: str, by: CommandId
 ) -> None:
     """A payment has settled the batch, whoever holds it now: the insurer has its lines."""
-    _change_batch(
-        connection,
-        (batches.c.institution == institution) & (batches.c.chrg_bchno == chrg_bchno),
-        BatchState.SETTLED,
-        by,
-    )
+    values = {"state": BatchState.SETTLED.value, "held_by": by}
+    here = {"institution": institution, "chrg_bchno": chrg_bchno}
+    write(connection, [changed_rows(batches, values, **here)])
 
 
 def reopen_batch(
@@ -186,6 +186,44 @@ def reopen_batch(
         & (batches.c.state == BatchState.SETTLED.value),
         BatchState.OPEN,
         None,
+    )
+
+
+def end_batch(
+    connection: Connection, institution: InstitutionCode, chrg_bchno: str, state: BatchState
+) -> None:
+    """A batch has nothing on it any more: recalled, or withdrawn for good."""
+    here = (batches.c.institution == institution) & (batches.c.chrg_bchno == chrg_bchno)
+    _change_batch(connection, here, state, None)
+
+
+def withdraw_items(
+    connection: Connection,
+    institution: InstitutionCode,
+    numbers: Collection[ChargeItemNo],
+    *,
+    at: datetime,
+) -> None:
+    """Take lines off every bill; they stay in the books."""
+    connection.execute(
+        update(items)
+        .where(items.c.institution == institution, items.c.feedetl_sn.in_(list(numbers)))
+        .values(withdrawn_at=at)
+    )
+
+
+def move_items(
+    connection: Connection,
+    institution: InstitutionCode,
+    numbers: Collection[ChargeItemNo],
+    to_batch: str,
+) -> None:
+    """Put lines into another batch, as lines that are not uploaded."""
+    connection.execute(delete(splits).where(splits.c.feedetl_sn.in_(list(numbers))))
+    connection.execute(
+        update(items)
+        .where(items.c.institution == institution, items.c.feedetl_sn.in_(list(numbers)))
+        .values(chrg_bchno=to_batch)
     )
 
 
@@ -209,25 +247,56 @@ def add_splits(connection: Connection, classed: Sequence[ChargeItem]) -> None:
         connection.execute(insert(splits), rows)
 
 
+def replace_splits(connection: Connection, changed: Sequence[FeeSplit]) -> None:
+    """Put the insurer's newer answer in the place of the one before, where there is one."""
+    for split in changed:
+        values = _split_row(split)
+        known = splits.c.feedetl_sn == values.pop("feedetl_sn")
+        connection.execute(update(splits).where(known).values(values))
+
+
+def flag_items(
+    connection: Connection,
+    institution: InstitutionCode,
+    numbers: Collection[ChargeItemNo],
+    hosp_appr_flag: str,
+) -> None:
+    """What the hospital says of lines from now on, however often they are uploaded."""
+    connection.execute(
+        update(items)
+        .where(items.c.institution == institution, items.c.feedetl_sn.in_(list(numbers)))
+        .values(hosp_appr_flag=hosp_appr_flag)
+    )
+
+
 def items_of(
     connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
 ) -> Sequence[ChargeItem]:
-    """All lines of an encounter, the oldest first."""
+    """The lines of an encounter that stand, the oldest first."""
+    standing = items.c.withdrawn_at.is_(None)
+    return _items(connection, institution, standing & (items.c.encounter_no == encounter_no))
+
+
+def every_item_of(
+    connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
+) -> Sequence[ChargeItem]:
+    """The lines of an encounter, also those that were withdrawn, the oldest first."""
     return _items(connection, institution, items.c.encounter_no == encounter_no)
 
 
 def items_of_command(
     connection: Connection, institution: InstitutionCode, command_id: CommandId
 ) -> Sequence[ChargeItem]:
-    """The lines that a command ordered, in its order."""
+    """The lines that a command ordered, in its order; also those that were withdrawn."""
     return _items(connection, institution, items.c.command_id == command_id)
 
 
 def items_of_batch(
     connection: Connection, institution: InstitutionCode, chrg_bchno: str
 ) -> Sequence[ChargeItem]:
-    """The lines of a batch, the oldest first."""
-    return _items(connection, institution, items.c.chrg_bchno == chrg_bchno)
+    """The lines of a batch that stand, the oldest first."""
+    standing = items.c.withdrawn_at.is_(None)
+    return _items(connection, institution, standing & (items.c.chrg_bchno == chrg_bchno))
 
 
 def _items(
@@ -251,7 +320,7 @@ def _change_batch(
     connection.execute(update(batches).where(condition).values(state=state.value, held_by=by))
 
 
-def _batch(row: Row[Any]) -> Batch:
+def _batch(row: Any) -> Batch:
     return Batch(
         chrg_bchno=row.chrg_bchno,
         institution=InstitutionCode(row.institution),
@@ -295,7 +364,9 @@ def _item(row: Row[Any]) -> ChargeItem:
         bilg_dept_name=row.bilg_dept_name,
         bilg_dr_codg=row.bilg_dr_codg,
         bilg_dr_name=row.bilg_dr_name,
+        hosp_appr_flag=row.hosp_appr_flag,
         split=None if row.split_feedetl_sn is None else _split(row),
+        withdrawn_at=row.withdrawn_at,
     )
 
 

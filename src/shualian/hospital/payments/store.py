@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -23,13 +24,17 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    delete,
     insert,
     select,
     update,
 )
 
 from shualian.core.database import UtcTime
+from shualian.core.database.rows import Sought, changed_rows, find, new_row, sought, write
+from shualian.core.database.statements import Filled
 from shualian.core.identifiers import (
+    ChargeItemNo,
     CommandId,
     EncounterNo,
     InstitutionCode,
@@ -53,9 +58,15 @@ from shualian.hospital.model import (
 from shualian.hospital.payments.model import (
     NOT_SETTLED,
     OPEN_AT_WALLET,
+    UNDECIDED,
     UNDER_WAY,
+    Booked,
+    ItemRefund,
+    Kept,
     Payment,
     PaymentState,
+    RefundSources,
+    RefundState,
     SlipNo,
     WalletPart,
 )
@@ -66,6 +77,7 @@ metadata = MetaData()
 
 _IDENTIFIER = String(30)
 _AMOUNTS = tuple(each.name for each in fields(Amounts))
+_SOURCES = tuple(each.name for each in fields(RefundSources))
 
 
 class Stage(StrEnum):
@@ -73,6 +85,8 @@ class Stage(StrEnum):
 
     CONFIRMED = "confirmed"
     SETTLED = "settled"
+    REST = "rest"
+    """The last one that a refund left; its refund says what each gave back."""
 
 
 def _key(*more: str) -> list[Column[Any]]:
@@ -115,6 +129,7 @@ payments = Table(
     Column("cancel_id", _IDENTIFIER),
     Column("cancelled_at", UtcTime),
     Column("cancellation", _IDENTIFIER),
+    Column("refund_id", _IDENTIFIER),
     UniqueConstraint("institution", "intent_id", name="uq_payment_intent"),
     UniqueConstraint("institution", "slip_no", name="uq_payment_slip"),
     Index("ix_payment_encounter", "institution", "encounter_no"),
@@ -139,6 +154,7 @@ wallet_parts = Table(
     Column("refunded_fen", BigInteger, nullable=False),
     Column("version", Integer, nullable=False),
     Column("declined", String(30)),
+    Column("back_fen", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("institution", "hold_id", name="uq_payment_wallet_hold"),
     Index("ix_payment_wallet_state", "institution", "state"),
     ForeignKeyConstraint(
@@ -187,6 +203,34 @@ reasons = Table(
 )
 
 
+refunds = Table(
+    "payment_refund",
+    metadata,
+    Column("institution", _IDENTIFIER, primary_key=True),
+    Column("command_id", _IDENTIFIER, primary_key=True),
+    Column("payment", _IDENTIFIER, nullable=False),
+    Column("encounter_no", _IDENTIFIER, nullable=False),
+    Column("psn_no", _IDENTIFIER, nullable=False),
+    Column("items", Text, nullable=False),
+    Column("kept", Text, nullable=False),
+    Column("asked_at", UtcTime, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("decided_at", UtcTime),
+    Column("cancellation", _IDENTIFIER),
+    Column("refusal", Text),
+    *[Column(name, BigInteger) for name in _SOURCES],
+    Column("undone", Text),
+    Column("rest", Text),
+    Column("booked_at", UtcTime),
+    Index("ix_payment_refund_payment", "institution", "payment"),
+    Index("ix_payment_refund_booked", "institution", "booked_at"),
+    ForeignKeyConstraint(
+        ["institution", "payment"], [payments.c.institution, payments.c.command_id]
+    ),
+)
+"""One row for each time that lines of a payment are given back; before the insurer is asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredPayment:
     """A payment with what only its sending needs.
@@ -206,48 +250,60 @@ class StoredPayment:
 
 def add(connection: Connection, payment: Payment) -> None:
     """Insert a prepared payment with what the person is shown."""
-    connection.execute(insert(payments).values(_row(payment)))
-    _add_answer(connection, payment, Stage.CONFIRMED, payment.confirmed)
+    shown = _answer_rows(payment, Stage.CONFIRMED, payment.confirmed)
+    write(connection, [new_row(payments, _row(payment)), *shown])
 
 
 def change(connection: Connection, before: StoredPayment, after: StoredPayment) -> None:
     """Store where a payment stands now, and the settlement when there is one newly."""
     payment = after.payment
     refusal = None if after.refused is None else refusal_to_text(after.refused)
-    connection.execute(
-        update(payments)
-        .where(
-            payments.c.institution == payment.institution,
-            payments.c.command_id == payment.command_id,
-        )
-        .values(_row(payment) | {"evidence_sealed": after.evidence_sealed, "refusal": refusal})
-    )
+    values = _row(payment) | {"evidence_sealed": after.evidence_sealed, "refusal": refusal}
+    told = [changed_rows(payments, values, **_key_of(payment))]
     if before.payment.settled is None and payment.settled is not None:
-        _add_answer(connection, payment, Stage.SETTLED, payment.settled)
+        told += _answer_rows(payment, Stage.SETTLED, payment.settled)
+    if payment.rest is not None and payment.rest != before.payment.rest:
+        _drop_answer(connection, payment, Stage.REST)
+        told += _answer_rows(payment, Stage.REST, payment.rest)
     if before.payment.wallet != payment.wallet and payment.wallet is not None:
-        _put_part(connection, after, payment.wallet, is_new=before.payment.wallet is None)
+        told.append(_part_row(after, payment.wallet, is_new=before.payment.wallet is None))
+    write(connection, told)
 
 
 def by_command(
     connection: Connection, institution: InstitutionCode, command_id: CommandId
 ) -> StoredPayment | None:
     """The payment of a command."""
-    found = _stored(connection, institution, payments.c.command_id == command_id)
-    return found[0] if found else None
+    key = {"institution": institution, "command_id": command_id}
+    rows, *parts = find(connection, sought(payments, **key), *_parts_of(**key))
+    return _stored_payment(rows[0], parts) if rows else None
 
 
 def of_encounter(
     connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
 ) -> Sequence[StoredPayment]:
     """All payments of an encounter, the oldest first."""
-    return _stored(connection, institution, payments.c.encounter_no == encounter_no)
+    order = ("prepared_at", "command_id")
+    one = sought(payments, *order, institution=institution, encounter_no=encounter_no)
+    return _stored_payments(connection, find(connection, one)[0])
+
+
+def cancelling_of(
+    connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
+) -> frozenset[CommandId]:
+    """The payments of an encounter whose cancellation has begun and has no outcome."""
+    query = select(payments.c.command_id).filter_by(
+        institution=institution, encounter_no=encounter_no, state=PaymentState.CANCELLING.value
+    )
+    return frozenset(CommandId(command_id) for command_id in connection.scalars(query))
 
 
 def by_slip(
     connection: Connection, institution: InstitutionCode, slip_no: SlipNo
 ) -> StoredPayment | None:
     """The payment that waits or waited under a slip number."""
-    found = _stored(connection, institution, payments.c.slip_no == slip_no)
+    one = sought(payments, institution=institution, slip_no=slip_no)
+    found = _stored_payments(connection, find(connection, one)[0])
     return found[0] if found else None
 
 
@@ -268,13 +324,62 @@ def reserved_before(
     return _stored(connection, institution, waits & (payments.c.reserved_at <= moment))
 
 
+def undecided_before(
+    connection: Connection, institution: InstitutionCode, moment: datetime
+) -> Sequence[StoredPayment]:
+    """What was confirmed at ``moment`` or earlier and is neither settled nor refused."""
+    waits = payments.c.state.in_(_values({*UNDECIDED, PaymentState.HOLDING}))
+    return _stored(connection, institution, waits & (payments.c.sent_at <= moment))
+
+
+def settled_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[Payment]:
+    """What the insurer settled from one moment to before another, also if taken back later."""
+    settled_then = select(answers.c.command_id).where(
+        answers.c.institution == institution,
+        answers.c.stage == Stage.SETTLED.value,
+        answers.c.setl_time >= since,
+        answers.c.setl_time < until,
+    )
+    found = _stored(connection, institution, payments.c.command_id.in_(settled_then))
+    return [stored.payment for stored in found]
+
+
+def cancelled_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[Payment]:
+    """What was taken back from one moment to before another."""
+    inside = (payments.c.cancelled_at >= since) & (payments.c.cancelled_at < until)
+    return [stored.payment for stored in _stored(connection, institution, inside)]
+
+
+def undecided_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[CommandId]:
+    """What was sent from one moment to before another and has no outcome yet."""
+    query = (
+        select(payments.c.command_id)
+        .where(
+            payments.c.institution == institution,
+            payments.c.state.in_(_values(UNDER_WAY)),
+            payments.c.sent_at >= since,
+            payments.c.sent_at < until,
+        )
+        .order_by(payments.c.sent_at, payments.c.command_id)
+    )
+    return [CommandId(command_id) for command_id in connection.scalars(query)]
+
+
 def open_sagas(
     connection: Connection, institution: InstitutionCode, limit: int
 ) -> Sequence[CommandId]:
     """The oldest ``limit`` payments in which something is left to do."""
     part = wallet_parts.c
     state = payments.c.state
-    kept = (part.state == WalletState.CAPTURED.value) & state.in_(_values(NOT_SETTLED))
+    is_captured = part.state == WalletState.CAPTURED.value
+    owes = (state == PaymentState.SETTLED.value) & (part.back_fen > part.refunded_fen)
+    kept = is_captured & (state.in_(_values(NOT_SETTLED)) | owes)
     query = (
         select(payments.c.command_id)
         .select_from(
@@ -294,6 +399,115 @@ def open_sagas(
     return [CommandId(command_id) for command_id in connection.scalars(query)]
 
 
+def refund_by_command(
+    connection: Connection, institution: InstitutionCode, command_id: CommandId
+) -> tuple[ItemRefund, Refused | None] | None:
+    """The refund of a command, and what refused it if anything did."""
+    key = {"institution": institution, "command_id": command_id}
+    row = connection.execute(select(refunds).filter_by(**key)).one_or_none()
+    if row is None:
+        return None
+    return _refund(row), None if row.refusal is None else refusal_from_text(row.refusal)
+
+
+def refunds_of(
+    connection: Connection, institution: InstitutionCode, payment: CommandId
+) -> Sequence[ItemRefund]:
+    """All refunds of a payment, the oldest first."""
+    query = (
+        select(refunds)
+        .filter_by(institution=institution, payment=payment)
+        .order_by(refunds.c.asked_at, refunds.c.command_id)
+    )
+    return [_refund(row) for row in connection.execute(query)]
+
+
+def refunds_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[ItemRefund]:
+    """The refunds that left something, done from one moment to before another."""
+    of = refunds.c
+    query = (
+        select(refunds)
+        .where(of.institution == institution, of.booked_at >= since, of.booked_at < until)
+        .order_by(of.booked_at, of.command_id)
+    )
+    return [_refund(row) for row in connection.execute(query)]
+
+
+def add_refund(connection: Connection, refund: ItemRefund) -> None:
+    """Insert a refund that is about to be asked for."""
+    connection.execute(insert(refunds).values(_refund_row(refund)))
+
+
+def change_refund(connection: Connection, refund: ItemRefund, refused: Refused | None) -> None:
+    """Store what the insurer said to a refund."""
+    refusal = None if refused is None else refusal_to_text(refused)
+    key = {"institution": refund.institution, "command_id": refund.command_id}
+    values = _refund_row(refund) | {"refusal": refusal}
+    connection.execute(update(refunds).filter_by(**key).values(values))
+
+
+def _refund_row(refund: ItemRefund) -> dict[str, Any]:
+    names = ("command_id", "institution", "payment", "encounter_no", "psn_no", "asked_at")
+    row: dict[str, Any] = {name: getattr(refund, name) for name in names}
+    sources = {
+        name: None if refund.back is None else getattr(refund.back, name) for name in _SOURCES
+    }
+    return (
+        row
+        | sources
+        | {
+            "items": json.dumps(sorted(refund.items)),
+            "kept": json.dumps([[each.of, each.number, str(each.cnt)] for each in refund.kept]),
+            "state": refund.state.value,
+            "decided_at": refund.decided_at,
+            "cancellation": refund.cancellation,
+            "undone": None if refund.undone is None else _booked_to_text(refund.undone),
+            "rest": None if refund.rest is None else _booked_to_text(refund.rest),
+            # The insurer cancels and settles the rest in one step.
+            "booked_at": None if refund.rest is None else refund.rest.setl_time,
+        }
+    )
+
+
+def _booked_to_text(booked: Booked) -> str:
+    amounts = {name: getattr(booked.amounts, name) for name in _AMOUNTS}
+    members = [booked.setl_id, booked.setl_time.isoformat(), amounts]
+    return json.dumps(members, sort_keys=True)
+
+
+def _booked(text: str) -> Booked:
+    setl_id, setl_time, amounts = json.loads(text)
+    return Booked(SettlementId(setl_id), datetime.fromisoformat(setl_time), Amounts(**amounts))
+
+
+def _refund(row: Row[Any]) -> ItemRefund:
+    return ItemRefund(
+        command_id=CommandId(row.command_id),
+        institution=InstitutionCode(row.institution),
+        payment=CommandId(row.payment),
+        encounter_no=EncounterNo(row.encounter_no),
+        psn_no=PersonNo(row.psn_no),
+        items=frozenset(ChargeItemNo(number) for number in json.loads(row.items)),
+        asked_at=row.asked_at,
+        state=RefundState(row.state),
+        decided_at=row.decided_at,
+        cancellation=None if row.cancellation is None else SettlementId(row.cancellation),
+        back=None if row.fund_fen is None else _sources(row),
+        undone=None if row.undone is None else _booked(row.undone),
+        rest=None if row.rest is None else _booked(row.rest),
+        kept=tuple(
+            Kept(ChargeItemNo(of), ChargeItemNo(number), Decimal(cnt))
+            for of, number, cnt in json.loads(row.kept)
+        ),
+    )
+
+
+def _sources(row: Row[Any]) -> RefundSources:
+    return RefundSources(**{name: Fen(getattr(row, name)) for name in _SOURCES})
+
+
 def _values(states: Iterable[StrEnum]) -> list[str]:
     return [state.value for state in states]
 
@@ -306,16 +520,34 @@ def _stored(
         .where(payments.c.institution == institution, condition)
         .order_by(payments.c.prepared_at, payments.c.command_id)
     )
-    return [_stored_payment(connection, row) for row in connection.execute(query).all()]
+    return _stored_payments(connection, connection.execute(query).all())
 
 
-def _stored_payment(connection: Connection, row: Row[Any]) -> StoredPayment:
-    institution, command_id = InstitutionCode(row.institution), CommandId(row.command_id)
-    answered = _answers(connection, institution, command_id)
-    part = _part_row(connection, institution, command_id)
+def _stored_payments(connection: Connection, rows: Sequence[Any]) -> list[StoredPayment]:
+    """Each with what hangs on it."""
+    keys = [{"institution": row.institution, "command_id": row.command_id} for row in rows]
+    parts = [find(connection, *_parts_of(**key)) for key in keys]
+    return [_stored_payment(row, each) for row, each in zip(rows, parts, strict=True)]
+
+
+def _parts_of(**key: str) -> tuple[Sought, ...]:
+    """What hangs on a payment: answers, their funds and reasons, the account's part."""
+    return (
+        sought(answers, **key),
+        sought(funds, "place", **key),
+        sought(reasons, "place", **key),
+        sought(wallet_parts, **key),
+    )
+
+
+def _stored_payment(row: Any, parts: Sequence[Sequence[Any]]) -> StoredPayment:
+    """A payment of its row and of what :func:`_parts_of` found."""
+    *answered_by, part_rows = parts
+    answered = _answers(*answered_by)
+    part = part_rows[0] if part_rows else None
     payment = Payment(
-        command_id=command_id,
-        institution=institution,
+        command_id=CommandId(row.command_id),
+        institution=InstitutionCode(row.institution),
         encounter_no=EncounterNo(row.encounter_no),
         psn_no=PersonNo(row.psn_no),
         mdtrt_id=VisitId(row.mdtrt_id),
@@ -338,20 +570,15 @@ def _stored_payment(connection: Connection, row: Row[Any]) -> StoredPayment:
         cancel_id=None if row.cancel_id is None else CommandId(row.cancel_id),
         cancelled_at=row.cancelled_at,
         cancellation=None if row.cancellation is None else SettlementId(row.cancellation),
+        rest=answered.get(Stage.REST),
+        refund_id=None if row.refund_id is None else CommandId(row.refund_id),
     )
     refused = None if row.refusal is None else refusal_from_text(row.refusal)
     payer_sealed = None if part is None else part.payer_sealed
     return StoredPayment(payment, row.evidence_sealed, refused, payer_sealed)
 
 
-def _part_row(
-    connection: Connection, institution: InstitutionCode, command_id: CommandId
-) -> Row[Any] | None:
-    key = {"institution": institution, "command_id": command_id}
-    return connection.execute(select(wallet_parts).filter_by(**key)).one_or_none()
-
-
-def _part(row: Row[Any]) -> WalletPart:
+def _part(row: Any) -> WalletPart:
     return WalletPart(
         held=WalletPayment(
             command_id=CommandId(row.hold_id),
@@ -368,15 +595,13 @@ def _part(row: Row[Any]) -> WalletPart:
         capture_id=CommandId(row.capture_id),
         void_id=CommandId(row.void_id),
         refund_id=CommandId(row.refund_id),
+        back_fen=Fen(row.back_fen),
     )
 
 
-def _put_part(
-    connection: Connection, stored: StoredPayment, part: WalletPart, *, is_new: bool
-) -> None:
-    held = part.held
-    key = {"institution": stored.payment.institution, "command_id": stored.payment.command_id}
-    values = {
+def _part_row(stored: StoredPayment, part: WalletPart, *, is_new: bool) -> Filled:
+    held, key = part.held, _key_of(stored.payment)
+    values: dict[str, Any] = {
         "hold_id": held.command_id,
         "capture_id": part.capture_id,
         "void_id": part.void_id,
@@ -390,11 +615,15 @@ def _put_part(
         "refunded_fen": held.refunded_fen,
         "version": held.version,
         "declined": None if held.declined is None else held.declined.value,
+        "back_fen": part.back_fen,
     }
     if is_new:
-        connection.execute(insert(wallet_parts).values(key | values))
-    else:
-        connection.execute(update(wallet_parts).filter_by(**key).values(values))
+        return new_row(wallet_parts, key | values)
+    return changed_rows(wallet_parts, values, **key)
+
+
+def _key_of(payment: Payment) -> dict[str, str]:
+    return {"institution": payment.institution, "command_id": payment.command_id}
 
 
 def _row(payment: Payment) -> dict[str, Any]:
@@ -420,38 +649,27 @@ def _row(payment: Payment) -> dict[str, Any]:
         "cancel_id": payment.cancel_id,
         "cancelled_at": payment.cancelled_at,
         "cancellation": payment.cancellation,
+        "refund_id": payment.refund_id,
     }
 
 
-def _add_answer(
-    connection: Connection, payment: Payment, stage: Stage, answer: SettlementAnswer
-) -> None:
-    key = {
-        "institution": payment.institution,
-        "command_id": payment.command_id,
-        "stage": stage.value,
-    }
+def _drop_answer(connection: Connection, payment: Payment, stage: Stage) -> None:
+    for table in (reasons, funds, answers):
+        here = delete(table).filter_by(**_key_of(payment), stage=stage.value)
+        connection.execute(here)
+
+
+def _answer_rows(payment: Payment, stage: Stage, answer: SettlementAnswer) -> list[Filled]:
+    key = {**_key_of(payment), "stage": stage.value}
     amounts = {name: getattr(answer.amounts, name) for name in _AMOUNTS}
     head = {"setl_id": answer.setl_id, "setl_time": answer.setl_time}
-    connection.execute(insert(answers).values(key | head | amounts))
-    if answer.setldetail:
-        connection.execute(
-            insert(funds),
-            [
-                key
-                | {"place": place}
-                | {each.name: getattr(detail, each.name) for each in fields(detail)}
-                for place, detail in enumerate(answer.setldetail)
-            ],
-        )
-    if answer.reasons:
-        connection.execute(
-            insert(reasons),
-            [
-                key | {"place": place} | _reason_row(each)
-                for place, each in enumerate(answer.reasons)
-            ],
-        )
+    told = [new_row(answers, key | head | amounts)]
+    for place, detail in enumerate(answer.setldetail):
+        values = {each.name: getattr(detail, each.name) for each in fields(detail)}
+        told.append(new_row(funds, key | {"place": place} | values))
+    for place, reason in enumerate(answer.reasons):
+        told.append(new_row(reasons, key | {"place": place} | _reason_row(reason)))
+    return told
 
 
 def _reason_row(reason: Reason) -> dict[str, Any]:
@@ -460,56 +678,31 @@ def _reason_row(reason: Reason) -> dict[str, Any]:
 
 
 def _answers(
-    connection: Connection, institution: InstitutionCode, command_id: CommandId
+    rows: Sequence[Any], fund_rows: Sequence[Any], reason_rows: Sequence[Any]
 ) -> dict[Stage, SettlementAnswer]:
     return {
         Stage(row.stage): SettlementAnswer(
             setl_id=None if row.setl_id is None else SettlementId(row.setl_id),
             setl_time=row.setl_time,
             amounts=Amounts(**{name: Fen(getattr(row, name)) for name in _AMOUNTS}),
-            setldetail=tuple(
-                FundDetail(
-                    fund.fund_pay_type,
-                    fund.fund_pay_type_name,
-                    Fen(fund.inscp_scp_amt),
-                    Fen(fund.crt_payb_lmt_amt),
-                    Fen(fund.fund_payamt),
-                )
-                for fund in _rows(connection, funds, institution, command_id, row.stage)
-            ),
-            reasons=tuple(
-                _reason(each)
-                for each in _rows(connection, reasons, institution, command_id, row.stage)
-            ),
+            setldetail=tuple([_fund(each) for each in fund_rows if each.stage == row.stage]),
+            reasons=tuple([_reason(each) for each in reason_rows if each.stage == row.stage]),
         )
-        for row in connection.execute(
-            select(answers).where(
-                answers.c.institution == institution, answers.c.command_id == command_id
-            )
-        ).all()
+        for row in rows
     }
 
 
-def _rows(
-    connection: Connection,
-    table: Table,
-    institution: InstitutionCode,
-    command_id: CommandId,
-    stage: str,
-) -> Sequence[Row[Any]]:
-    query = (
-        select(table)
-        .where(
-            table.c.institution == institution,
-            table.c.command_id == command_id,
-            table.c.stage == stage,
-        )
-        .order_by(table.c.place)
+def _fund(row: Any) -> FundDetail:
+    return FundDetail(
+        row.fund_pay_type,
+        row.fund_pay_type_name,
+        Fen(row.inscp_scp_amt),
+        Fen(row.crt_payb_lmt_amt),
+        Fen(row.fund_payamt),
     )
-    return connection.execute(query).all()
 
 
-def _reason(row: Row[Any]) -> Reason:
+def _reason(row: Any) -> Reason:
     return Reason(
         rule=row.rule,
         clause=row.clause,

@@ -1,5 +1,7 @@
 """Use cases of agreements: from which account a person lets own shares be taken (一脸付)."""
 
+from datetime import timedelta
+
 from shualian.core.clock import Clock
 from shualian.core.database import Database
 from shualian.core.identifiers import InstitutionCode, PersonNo
@@ -9,6 +11,8 @@ from shualian.hospital.wallet import store
 from shualian.hospital.wallet.model import WALLET_NO_AGREEMENT, Agreement, PayerRef
 from shualian.hospital.wallet.ports import EWallet
 
+NEWS_KEPT = timedelta(days=7)
+"""How long it is remembered which news were heard; a wallet repeats them for minutes."""
 _PAYER = "hospital.wallet.payer"
 
 
@@ -63,6 +67,37 @@ class Agreements:
         if found is None:
             raise Refused(WALLET_NO_AGREEMENT)
         return found
+
+    def forget_ended(self) -> int:
+        """Forget the accounts whose authorisation the wallet says is over; gives how many.
+
+        Raises:
+            Refused: ``hospital.wallet_unreachable``; what was found before is forgotten then.
+        """
+        known = self._database.read(
+            lambda connection: store.all_payers(connection, self._institution)
+        )
+        forgotten = 0
+        for psn_no, sealed in known:
+            agreement = self.wallet.agreement(self.payer(sealed, psn_no))
+            if agreement is not None and not self._is_over(agreement):
+                continue
+            forgotten += self._database.write(
+                lambda connection, psn_no=psn_no, sealed=sealed: store.forget_payer(  # type: ignore[misc]
+                    connection, self._institution, psn_no, sealed
+                )
+            )
+        return forgotten
+
+    def purge_news(self) -> None:
+        """Forget which news were heard long ago (:data:`NEWS_KEPT`)."""
+        before = self._clock.now() - NEWS_KEPT
+        self._database.write(
+            lambda connection: store.forget_notifications(connection, before=before)
+        )
+
+    def _is_over(self, agreement: Agreement) -> bool:
+        return agreement.revoked_at is not None or agreement.valid_until <= self._clock.now()
 
     def payer(self, sealed: bytes, psn_no: PersonNo) -> PayerRef:
         """The reference that was sealed for a person.

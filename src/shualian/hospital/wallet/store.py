@@ -1,5 +1,6 @@
 """Tables of the notifications that were heard, each of which counts once, and of payers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import (
@@ -15,6 +16,7 @@ from sqlalchemy import (
 )
 
 from shualian.core.database import UtcTime
+from shualian.core.database.rows import find, sought
 from shualian.core.identifiers import InstitutionCode, PersonNo
 from shualian.hospital.wallet.model import NotificationId
 
@@ -68,8 +70,25 @@ def payer_of(
     connection: Connection, institution: InstitutionCode, psn_no: PersonNo
 ) -> bytes | None:
     """A person's account, sealed; none without consent."""
-    query = select(payers.c.payer_sealed).filter_by(institution=institution, psn_no=psn_no)
-    return connection.scalars(query).one_or_none()
+    (rows,) = find(connection, sought(payers, institution=institution, psn_no=psn_no))
+    return rows[0].payer_sealed if rows else None
+
+
+def all_payers(
+    connection: Connection, institution: InstitutionCode
+) -> Sequence[tuple[PersonNo, bytes]]:
+    """Everybody's account, sealed."""
+    query = select(payers.c.psn_no, payers.c.payer_sealed).filter_by(institution=institution)
+    return [(PersonNo(row.psn_no), row.payer_sealed) for row in connection.execute(query)]
+
+
+def forget_payer(
+    connection: Connection, institution: InstitutionCode, psn_no: PersonNo, payer_sealed: bytes
+) -> bool:
+    """Forget this account of a person, not one that took its place; whether it was there."""
+    gone = delete(payers).filter_by(institution=institution, psn_no=psn_no)
+    found = connection.execute(gone.where(payers.c.payer_sealed == payer_sealed))
+    return found.rowcount > 0
 
 
 def use_notification(

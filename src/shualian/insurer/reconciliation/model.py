@@ -38,6 +38,8 @@ class Movement:
         account_fen: From the personal account; 0 of the e-wallet.
         cash_fen: By the person: cash, card or e-wallet.
         wallet: Whether the person's part was to go through the e-wallet.
+        wallet_fen: Of the hospital: what of ``cash_fen`` was to, when it was only a part (mixed
+            tender); none: all of it.
     """
 
     command_id: CommandId
@@ -48,6 +50,7 @@ class Movement:
     account_fen: Fen
     cash_fen: Fen
     wallet: bool = False
+    wallet_fen: Fen | None = None
 
 
 class Cause(StrEnum):
@@ -201,7 +204,7 @@ def _against_wallet(
 ) -> list[Difference]:
     done = ours is not None and ours.state is State.DONE
     by_wallet = bool(payments) or (theirs is not None and theirs.wallet)
-    due = ours.cash_fen if ours and done and by_wallet else Fen(0)
+    due = _due_by_wallet(ours, theirs) if ours and done and by_wallet else Fen(0)
     taken = [each for each in payments if each.state is State.DONE]
     paid = total([each.cash_fen for each in taken])
     cause: Cause | None = None
@@ -216,6 +219,12 @@ def _against_wallet(
     elif paid != due:
         cause = Cause.PAID_OTHER_AMOUNT
     return [] if cause is None else [Difference(command_id, cause, paid, due)]
+
+
+def _due_by_wallet(ours: Movement, theirs: Movement | None) -> Fen:
+    """What of the person's part was to go through the e-wallet; the insurer knows no tenders."""
+    part = None if theirs is None else theirs.wallet_fen
+    return ours.cash_fen if part is None else part
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """Use cases of reconciliation: a span's totals and details, a day's three books."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from shualian.core.database import Database
 from shualian.core.identifiers import InstitutionCode
+from shualian.core.money import Fen
 from shualian.insurer.reconciliation import store
 from shualian.insurer.reconciliation.model import (
     Detail,
@@ -46,6 +47,14 @@ class Reconciliation:
         """Every settlement and cancellation from the first to the last business day (3202)."""
         return self._database.read(
             lambda connection: store.details(connection, institution, (first, last), insutype)
+        )
+
+    def by_fund(
+        self, *, institution: InstitutionCode, first: date, last: date
+    ) -> Mapping[str, Fen]:
+        """What each fund pays from the first to the last business day, by its field."""
+        return self._database.read(
+            lambda connection: store.by_fund(connection, institution, (first, last))
         )
 
     def movements(self, *, institution: InstitutionCode, day: date) -> Sequence[Movement]:

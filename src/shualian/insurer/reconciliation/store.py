@@ -1,15 +1,17 @@
 """Queries over settlements for reconciliation; no table of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from shualian.core.identifiers import CommandId, InstitutionCode, PersonNo, SettlementId, VisitId
 from shualian.core.money import Fen
+from shualian.insurer.benefits.amounts import Fund
 from shualian.insurer.reconciliation.model import Detail, Movement, State
 from shualian.insurer.settlement.store import settlement
 
+_FUNDS = tuple(fund.value for fund in Fund)
 _UNDOES = settlement.alias("undoing")
 
 
@@ -48,6 +50,22 @@ def details(
         )
         for row in connection.execute(query)
     ]
+
+
+def by_fund(
+    connection: Connection, institution: InstitutionCode, days: tuple[date, date]
+) -> Mapping[str, Fen]:
+    """What each fund pays an institution, first to last day; cancellations count as negative."""
+    table = settlement
+    query = select(
+        *[func.coalesce(func.sum(table.c[name]), 0).label(name) for name in _FUNDS]
+    ).where(
+        table.c.institution == institution,
+        table.c.business_day >= days[0].isoformat(),
+        table.c.business_day <= days[1].isoformat(),
+    )
+    row = connection.execute(query).one()
+    return {name: Fen(int(getattr(row, name))) for name in _FUNDS}
 
 
 def movements(

@@ -225,6 +225,23 @@ class ChargeItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """A charge item, as far as it matters who ordered it.
+
+    Attributes:
+        feedetl_sn: Which.
+        doctor: ``bilg_dr_codg``.
+        at: ``fee_ocur_time``, UTC.
+        med_chrgitm_type: 医疗收费项目类别, by the catalogue.
+    """
+
+    feedetl_sn: ChargeItemNo
+    doctor: str
+    at: datetime
+    med_chrgitm_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bill:
     """What is to be settled (2206 and 2207).
 

@@ -1,9 +1,13 @@
 """What settlement needs from outside."""
 
+from collections.abc import Sequence
 from typing import Protocol
+
+from sqlalchemy import Connection
 
 from shualian.core.identifiers import AuthNo, InstitutionCode, IntentId, PersonNo, TerminalId
 from shualian.core.money import Fen
+from shualian.insurer.settlement.model import Ordered
 from shualian.verification.model import Relation, Scene
 
 
@@ -52,4 +56,29 @@ class AnswerSealer(Protocol):
 
     def keyed_hash(self, value: bytes, *, purpose: str) -> bytes:
         """A value that only equal values share and that says nothing without the key."""
+        ...
+
+
+class OrderingDoctors(Protocol):
+    """Whether doctors were at work when they ordered something; supervision knows."""
+
+    def check(
+        self,
+        connection: Connection,
+        *,
+        institution: InstitutionCode,
+        region: str,
+        ordered: Sequence[Ordered],
+    ) -> None:
+        """Check that each order's doctor was signed in at the institution then.
+
+        Args:
+            connection: Of the transaction that takes the charge items; it reads only.
+            institution: Where.
+            region: Care region.
+            ordered: What was not uploaded before.
+
+        Raises:
+            Refused: ``insurer.doctor_not_signed_in``.
+        """
         ...

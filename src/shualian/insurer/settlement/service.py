@@ -11,6 +11,11 @@ evidence is looked at. Refused for good: the same refusal, also for a late copy.
 undone or never done, and every later copy is refused. A refusal that asking again can help with is
 not remembered. Other content under the same identifier is refused and remembered by nobody.
 
+**Ahead of the one writer.** SQLite writes in one thread. There a settlement is decided before,
+from a snapshot; inside the transaction the same questions are asked again, and only when every
+answer is the same does that decision stand, which depends on nothing else. Otherwise it is decided
+anew, as it always is on PostgreSQL.
+
 **Who waits for whom.** Everything that moves a person's money or charges locks the person's row
 first, so that what it reads stays as it is until it has written. Commands under one identifier
 meet in the key of ``insurer_command``.
@@ -27,7 +32,7 @@ from sqlalchemy import Connection
 
 from shualian.core.clock import Clock
 from shualian.core.database import Database
-from shualian.core.database.statements import Filled, ask, own_locks, tell
+from shualian.core.database.statements import Filled, Row, ask, has_one_writer, own_locks, tell
 from shualian.core.identifiers import (
     ChargeItemNo,
     CommandId,
@@ -112,8 +117,8 @@ from shualian.insurer.settlement.model import (
     command_digest,
     entries_of,
 )
-from shualian.insurer.settlement.ports import AnswerSealer, FaceProofs
-from shualian.insurer.settlement.statements import Day, Known, Rests
+from shualian.insurer.settlement.ports import AnswerSealer, FaceProofs, OrderingDoctors
+from shualian.insurer.settlement.statements import Known, Rests
 from shualian.insurer.settlement.visits.model import WHOLE_STAY, Books, Rules, check_stay
 from shualian.insurer.settlement.visits.service import (
     Visits,
@@ -164,6 +169,48 @@ class _Computed:
     settlement: Settlement
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A settlement that is asked for, as it is carried out.
+
+    Attributes:
+        key: Of the command.
+        command: What is asked for.
+        readied: Its evidence.
+        asking: For what the evidence is looked at.
+        setl_id: The settlement's number.
+    """
+
+    key: _Key
+    command: SettleCommand
+    readied: Readied
+    asking: Asking
+    setl_id: SettlementId
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A settlement that is decided and not written.
+
+    Attributes:
+        record: What it says.
+        told: Everything that makes it so; the second marks the charge items.
+        items: How many charge items it settles.
+    """
+
+    record: SettlementRecord
+    told: Sequence[Filled]
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """A decision that was made before the transaction, and from which answers."""
+
+    answers: Sequence[Sequence[Row]]
+    decided: _Decided
+
+
 class Settlements:
     """The insurer's side of a visit's money.
 
@@ -183,6 +230,7 @@ class Settlements:
         codes: Codes | None = None,
         people: People | None = None,
         limits: Mapping[str, Limits] | None = None,
+        ordering: OrderingDoctors | None = None,
     ) -> None:
         """Settle under these policies.
 
@@ -197,6 +245,7 @@ class Settlements:
             codes: Without it no shown code is.
             people: Without it no document is.
             limits: Without a PIN, by insured region; they only tighten ``HIGHEST``.
+            ordering: Without it nobody asks whether ordering doctors were signed in.
         """
         self._database = database
         self._clock = clock
@@ -205,8 +254,14 @@ class Settlements:
         self._limits = dict(limits or {})
         self._evidences = Evidences(hasher=sealer, pins=pins, codes=codes, people=people)
         self.visits = Visits(
-            database=database, clock=clock, books=self._books, proofs=proofs, sealer=sealer
+            database=database,
+            clock=clock,
+            books=self._books,
+            proofs=proofs,
+            sealer=sealer,
+            ordering=ordering,
         )
+        self._one_writer = database.read(has_one_writer)
         # A missing key stops the start-up, and none is read from disk inside a transaction.
         sealer.seal(b"", purpose=_ANSWER, context=b"")
 
@@ -247,6 +302,29 @@ class Settlements:
         def work(connection: Connection) -> Settlement:
             answers = ask(connection, _ask_visit(bill))
             return self._compute(institution, bill, statements.found(answers)).settlement
+
+        return self._database.read(work)
+
+    def estimate(
+        self, *, institution: InstitutionCode, bill: Bill, items: Sequence[ChargeItem]
+    ) -> Settlement:
+        """What a settlement of these lines would be now, uploaded or not; changes nothing.
+
+        Args:
+            institution: Who asks.
+            bill: Of the visit; its amount is the sum of the lines.
+            items: All lines of the bill that is asked about.
+
+        Raises:
+            Refused: As :meth:`pre_settle` and :meth:`Visits.upload_charge_items`.
+        """
+        check_items(items)
+
+        def work(connection: Connection) -> Settlement:
+            found = statements.found(ask(connection, _ask_visit(bill)))
+            if found is not None:
+                found = replace(found, items=tuple([_open(item) for item in items]))
+            return self._compute(institution, bill, found).settlement
 
         return self._database.read(work)
 
@@ -297,11 +375,12 @@ class Settlements:
         readied = self._readied(key, evidence, bill.psn_no)
         if not isinstance(readied, Readied):
             return readied
-        setl_id, now = SettlementId(new_identifier()), self._clock.now()
+        asked = self._asked(key, command, readied, self._clock.now())
+        ahead = self._decided_ahead(asked) if self._one_writer else None
 
         def work(connection: Connection) -> SettlementRecord | Refused:
             own_locks(connection)
-            return self._settle(connection, key, command, readied, setl_id, now)
+            return self._settle(connection, asked, ahead)
 
         return _given(self._database.write(work))
 
@@ -328,15 +407,17 @@ class Settlements:
             return readied
         visit = Visit(VisitId(new_identifier()), institution, purchase.registration)
         settling = SettleCommand(institution, _bill_of(purchase, visit), confirmed, evidence)
-        setl_id, now = SettlementId(new_identifier()), self._clock.now()
+        asked = self._asked(key, settling, readied, self._clock.now())
 
         def sell(connection: Connection) -> SettlementRecord | Refused:
             self.visits.check_new(connection, visit)
             add_visit(connection, visit)
             add_items(connection, visit, purchase.items)
-            return self._settle_new(connection, key, settling, readied, setl_id, now)
+            # The command is known to be new.
+            answers = ask(connection, self._questions(asked))
+            return self._carried_out(connection, asked, self._decided(asked, answers))
 
-        return _given(self._commanded(key, psn_no, now, sell))
+        return _given(self._commanded(key, psn_no, asked.asking.now, sell))
 
     def cancelled_by(self, setl_id: SettlementId) -> SettlementId | None:
         """The cancellation that undid a settlement; none when it stands."""
@@ -551,121 +632,106 @@ class Settlements:
 
     # Settling
 
-    def _settle(
-        self,
-        connection: Connection,
-        key: _Key,
-        command: SettleCommand,
-        readied: Readied,
-        setl_id: SettlementId,
-        now: datetime,
-    ) -> SettlementRecord | Refused:
+    def _asked(self, key: _Key, command: SettleCommand, readied: Readied, now: datetime) -> _Asked:
         bill = command.bill
-        asking = _asking(command, now)
-        known, day, *rest = ask(
-            connection,
-            (
-                statements.lock_person(bill.psn_no),
-                statements.ask_command(key.institution, key.command_id),
-                _ask_day(command, now),
-                *_ask_visit(bill),
-                *self._evidences.questions(readied, asking),
-            ),
-        )[1:]
-        earlier = self._answer(key, statements.known(known))
+        asking = Asking(command.institution, bill.psn_no, bill.medfee_sumamt, SETTLE_USE, now)
+        return _Asked(key, command, readied, asking, SettlementId(new_identifier()))
+
+    def _questions(self, asked: _Asked) -> tuple[Filled, ...]:
+        """What :meth:`_decided` must be told, behind the lock and what is known of the command."""
+        key, bill, now = asked.key, asked.command.bill, asked.asking.now
+        intent: IntentId = asked.command.evidence.intent_id
+        return (
+            statements.lock_person(bill.psn_no),
+            statements.ask_command(key.institution, key.command_id),
+            statements.ask_day(bill.psn_no, now, key.institution, intent, SETTLE_USE),
+            *_ask_visit(bill),
+            *self._evidences.questions(asked.readied, asked.asking),
+        )
+
+    def _decided_ahead(self, asked: _Asked) -> _Ahead | None:
+        """The decision as it would be now; none for what is known, refused, or to be looked at."""
+        questions = self._questions(asked)
+        answers = self._database.read(lambda connection: ask(connection, questions))
+        try:
+            if self._answer(asked.key, statements.known(answers[1])) is not None:
+                return None
+            return _Ahead(answers, self._decided(asked, answers))
+        except Refused:
+            return None
+
+    def _settle(
+        self, connection: Connection, asked: _Asked, ahead: _Ahead | None
+    ) -> SettlementRecord | Refused:
+        answers = ask(connection, self._questions(asked))
+        earlier = self._answer(asked.key, statements.known(answers[1]))
         if earlier is not None:
             return earlier
         try:
-            return self._decide(
-                connection, key, command, readied, asking, statements.day(day), rest, setl_id
-            )
+            holds = ahead is not None and ahead.answers == answers
+            decided = ahead.decided if ahead and holds else self._decided(asked, answers)
+            return self._carried_out(connection, asked, decided)
         except Refused as refused:
-            return _remembered(connection, key, refused, now)
+            return _remembered(connection, asked.key, refused, asked.asking.now)
 
-    def _settle_new(
-        self,
-        connection: Connection,
-        key: _Key,
-        command: SettleCommand,
-        readied: Readied,
-        setl_id: SettlementId,
-        now: datetime,
-    ) -> SettlementRecord | Refused:
-        """Settle a visit of this same transaction."""
-        asking = _asking(command, now)
-        day, *rest = ask(
-            connection,
-            (
-                _ask_day(command, now),
-                *_ask_visit(command.bill),
-                *self._evidences.questions(readied, asking),
-            ),
-        )
-        return self._decide(
-            connection, key, command, readied, asking, statements.day(day), rest, setl_id
-        )
+    def _decided(self, asked: _Asked, answers: Sequence[Sequence[Row]]) -> _Decided:
+        """Compute, compare, decide on the evidence; depends on the answers and nothing else.
 
-    def _decide(
-        self,
-        connection: Connection,
-        key: _Key,
-        command: SettleCommand,
-        readied: Readied,
-        asking: Asking,
-        day: Day,
-        answers: Sequence[Sequence[tuple[object, ...]]],
-        setl_id: SettlementId,
-    ) -> SettlementRecord | Refused:
-        """Compute, compare, decide on the evidence, then write all of it."""
-        bill, evidence = command.bill, command.evidence
+        Raises:
+            Refused: As :meth:`settle`.
+        """
+        command, asking = asked.command, asked.asking
+        bill, day = command.bill, statements.day(answers[2])
         # The use of evidence is idempotent for an intent, so the intent must not pay twice.
         if day.intent_used:
             raise Refused(INTENT_USED)
-        computed = self._compute(command.institution, bill, statements.found(answers[:4]))
+        computed = self._compute(command.institution, bill, statements.found(answers[3:7]))
         amounts = computed.settlement.amounts
         check_confirmed(command.confirmed, amounts)
-        accepted = self._evidences.accept(connection, readied, answers[4:], asking)
+        accepted = self._evidences.accept(asked.readied, answers[7:], asking)
         unpinned = check_limit(
             amounts.psn_part_amt,
             strong=accepted.strong,
             limits=self.limits_in(computed.rules.insurance.insuplc_admdvs).tightened(day.own),
             paid_today=day.paid_fen,
         )
-        refused = self._evidences.use_up(connection, readied, asking)
-        if refused is not None:
-            return refused
-        record = _record(setl_id, bill, computed, accepted.proven.kind, asking.now)
+        record = _record(asked.setl_id, bill, computed, accepted.proven.kind, asking.now)
         rests = Rests(
-            command_id=key.command_id,
+            command_id=asked.key.command_id,
             proven=accepted.proven,
             unpinned=unpinned,
-            intent_id=evidence.intent_id,
+            intent_id=command.evidence.intent_id,
             use=SETTLE_USE,
             mid_setl=bill.mid_setl,
         )
-        self._write_settlement(connection, key, record, rests, accepted, computed, bill)
-        return record
+        told = self._settlement_rows(asked.key, record, rests, accepted, computed)
+        return _Decided(record, told, len(computed.found.items))
 
-    def _write_settlement(
+    def _settlement_rows(
         self,
-        connection: Connection,
         key: _Key,
         record: SettlementRecord,
         rests: Rests,
         accepted: Accepted,
         computed: _Computed,
-        bill: Bill,
-    ) -> None:
+    ) -> list[Filled]:
         posting = _posting(record, computed.rules.policy)
-        batch = None if bill.chrg_bchno == WHOLE_STAY else bill.chrg_bchno
-        hold = statements.hold_items(bill.mdtrt_id, batch, record.setl_id)
+        batch = None if record.chrg_bchno == WHOLE_STAY else record.chrg_bchno
+        hold = statements.hold_items(record.mdtrt_id, batch, record.setl_id)
         row, *others = self._rows(record, rests, posting)
-        done = _done(key, record.setl_time, record)
-        told = [row, hold, *others, *accepted.writes, done]
-        changed = self._send(connection, told)
-        ledger.check_booked(told, changed)
-        if changed[1] != len(computed.found.items):
+        return [row, hold, *others, *accepted.writes, _done(key, record.setl_time, record)]
+
+    def _carried_out(
+        self, connection: Connection, asked: _Asked, decided: _Decided
+    ) -> SettlementRecord | Refused:
+        refused = self._evidences.use_up(connection, asked.readied, asked.asking)
+        if refused is not None:
+            return refused
+        changed = self._send(connection, decided.told)
+        ledger.check_booked(decided.told, changed)
+        if changed[1] != decided.items:
             raise AssertionError("a charge item changed although the person is locked")
+        return decided.record
 
     def _send(self, connection: Connection, told: Sequence[Filled]) -> list[int]:
         """All rows of a settlement in one round trip."""
@@ -940,16 +1006,6 @@ def _done(
 ) -> Filled:
     done = (record.setl_id, rest)
     return statements.done_row(key.institution, key.command_id, key.digest, done, now)
-
-
-def _asking(command: SettleCommand, now: datetime) -> Asking:
-    bill = command.bill
-    return Asking(command.institution, bill.psn_no, bill.medfee_sumamt, SETTLE_USE, now)
-
-
-def _ask_day(command: SettleCommand, now: datetime) -> Filled:
-    intent: IntentId = command.evidence.intent_id
-    return statements.ask_day(command.bill.psn_no, now, command.institution, intent, SETTLE_USE)
 
 
 def _ask_visit(bill: Bill) -> tuple[Filled, ...]:

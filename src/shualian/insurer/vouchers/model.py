@@ -614,6 +614,28 @@ def decide_code(
     return CodeRedemption(code.psn_no, institution, intent_id, use, now)
 
 
+def read_code(
+    code: ShownCode | None, *, state: VoucherState, institution: InstitutionCode, now: datetime
+) -> PersonNo:
+    """Whose code it is, for the question who somebody is (1101); uses nothing up.
+
+    A code that an institution has used up tells that institution for the rest of its time whose it
+    was, and no other.
+
+    Raises:
+        Refused: ``insurer.code_not_found``, ``code_expired``, ``voucher_in_use_elsewhere``, and
+            those of :func:`check_usable`.
+    """
+    if code is None:
+        raise Refused(CODE_NOT_FOUND)
+    if code.redemption is not None and code.redemption.institution != institution:
+        raise Refused(VOUCHER_ELSEWHERE)
+    if now >= code.expires_at:
+        raise Refused(CODE_EXPIRED)
+    check_usable(state)
+    return code.psn_no
+
+
 def _repeated(
     earlier: CodeRedemption, institution: InstitutionCode, intent_id: IntentId, use: str
 ) -> CodeRedemption:

@@ -59,6 +59,7 @@ from shualian.insurer.vouchers.model import (
     institution_of,
     new_ec_token,
     pin_counted,
+    read_code,
     role_of,
     state_of,
     unfrozen,
@@ -338,6 +339,22 @@ class Vouchers:
         if isinstance(answer, Refused):
             raise answer
         return answer
+
+    def read_code(self, token: str, *, institution: InstitutionCode) -> PersonNo:
+        """Whose shown code it is; it stays good for its one use.
+
+        Raises:
+            Refused: Those of :func:`shualian.insurer.vouchers.model.read_code`.
+        """
+        digest, now = self.code_digest(token), self._clock.now()
+
+        def work(connection: Connection) -> PersonNo:
+            code = store.code_of(connection, digest)
+            owner = None if code is None else store.find(connection, code.psn_no)
+            state = self._state(owner, now)
+            return read_code(code, state=state, institution=institution, now=now)
+
+        return self._database.read(work)
 
     def code_digest(self, token: str) -> bytes:
         """By which a shown code is kept; computed outside transactions."""

@@ -72,6 +72,8 @@ _IDENTIFIER = re.compile(r"(?=.*[0-9]|[^a-z]*\Z)[A-Za-z0-9][A-Za-z0-9._:-]{0,63}
 _CODE = re.compile(r"(?=.{1,48}\Z)[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PHONE = re.compile(r"(?:\+?86)?1[3-9][0-9]{9}")
+_PHONE_LENGTHS = frozenset((11, 13, 14))
+_ID_NUMBER_LENGTH = 18
 _ENUM_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
 _CHAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -112,6 +114,7 @@ class Payload:
 
     kind: ClassVar[str]
     field_types: ClassVar[Mapping[str, Any]]
+    _fits: ClassVar[Mapping[str, Callable[[object], bool]]]
 
     def __init_subclass__(cls, *, kind: str) -> None:
         """Make the dataclass, check its fields and enter it into the closed set."""
@@ -125,11 +128,13 @@ class Payload:
             raise TypeError(f"at most {FIELDS_MAX} fields")
         for name, hint in cls.field_types.items():
             _check_type(name, hint)
+        cls._fits = {name: _check_of(hint) for name, hint in cls.field_types.items()}
         _kinds[kind] = cls
 
     def __post_init__(self) -> None:
-        for name, hint in self.field_types.items():
-            _check_value(name, hint, getattr(self, name))
+        for name, fits in self._fits.items():
+            if not fits(getattr(self, name)):
+                raise ValueError(f"field {name} is not of its form")
 
 
 _kinds: dict[str, type[Payload]] = {}
@@ -433,8 +438,11 @@ def _own_place(chain: str, record: Record) -> int | None:
     return None
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def _canonical(members: Mapping[str, Any]) -> str:
-    return json.dumps(members, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(members)
 
 
 def _payload_json(payload: Payload) -> str:
@@ -478,29 +486,38 @@ def _is_allowed(kind: object) -> bool:
     )
 
 
-def _check_value(name: str, hint: object, value: object) -> None:
+def _check_of(hint: object) -> Callable[[object], bool]:
+    """Whether a value is of the form that a field's type asks for; made once for each field."""
     kinds = _alternatives(hint)
-    if value is None and NoneType in kinds:
-        return
     (kind,) = (kind for kind in kinds if kind is not NoneType)
-    if not _fits(kind, value):
-        raise ValueError(f"field {name} is not of its form")
+    fits = _check_of_kind(kind)
+    if NoneType not in kinds:
+        return fits
+    return lambda value: value is None or fits(value)
 
 
-def _fits(kind: object, value: object) -> bool:
+def _check_of_kind(kind: object) -> Callable[[object], bool]:
     if kind in _TEXTS:
-        return type(value) is str and _is_plain(value) and bool(_TEXTS[kind].fullmatch(value))
+        matches = _TEXTS[kind].fullmatch
+        return lambda value: type(value) is str and matches(value) is not None and _is_plain(value)
     if kind in _INTEGERS:
-        return type(value) is int and abs(value) <= _INTEGERS[kind]
+        most = _INTEGERS[kind]
+        return lambda value: type(value) is int and -most <= value <= most
     if kind is datetime:
-        return isinstance(value, datetime) and value.utcoffset() is not None
-    return type(value) is kind
+        return lambda value: isinstance(value, datetime) and value.utcoffset() is not None
+    return lambda value: type(value) is kind
 
 
 def _is_plain(text: str) -> bool:
-    """Whether the text is no ID number (GB 11643) and no mobile phone number."""
-    if _PHONE.fullmatch(text):
-        return False
+    """Whether the text is no ID number (GB 11643) and no mobile phone number.
+
+    It has no blanks, so its length alone says of most texts that they are neither.
+    """
+    length = len(text)
+    if length in _PHONE_LENGTHS:
+        return not _PHONE.fullmatch(text)
+    if length != _ID_NUMBER_LENGTH:
+        return True
     try:
         parse_id_number(text, today=date.max)
     except Refused:

@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from shualian.core.database import forbid_in_transaction
 from shualian.core.identifiers import SessionId
 from shualian.core.refusals import Refused
+from shualian.face.model import Profile
 from shualian.terminals.agent.model import INSURER_REFUSED, INSURER_UNREACHABLE, ClaimBody
 from shualian.trust.signatures import SigningKey
 from shualian.verification.captures.model import (
@@ -70,8 +71,8 @@ class CaptureStream:
         self._key = key
         self._begun = begun
 
-    def open(self) -> OpenedMessage | RefusedMessage:
-        """Show the ticket.
+    def open(self, profile: Profile = Profile.STANDING) -> OpenedMessage | RefusedMessage:
+        """Show the ticket, and say how the person is in front of the camera.
 
         Raises:
             Refused: As :meth:`hear`.
@@ -79,7 +80,11 @@ class CaptureStream:
         begun = self._begun
         self.say(
             OpenMessage(
-                type="open", session_id=begun.session_id, ticket=begun.ticket, nonce=begun.nonce
+                type="open",
+                session_id=begun.session_id,
+                ticket=begun.ticket,
+                nonce=begun.nonce,
+                profile=profile,
             )
         )
         return self._expect(OpenedMessage)

@@ -26,7 +26,7 @@ from shualian.core.money import Fen
 from shualian.core.refusals import Finality, Helper, KindsOf, Refused
 from shualian.face.liveness.challenge import Turn
 from shualian.face.liveness.decision import LivenessLevel
-from shualian.face.model import Box, Hint
+from shualian.face.model import Box, Hint, Profile
 from shualian.terminals.agent.model import ClaimBody
 from shualian.trust.signatures import SigningKey
 from shualian.verification.failures.rules import of_unknown
@@ -390,12 +390,17 @@ LookForBody = Annotated[
 
 
 class OpenMessage(Wire):
-    """The first message of a socket."""
+    """The first message of a socket.
+
+    ``profile`` says how the person is in front of the camera: ``bedside`` lets a head lie and the
+    light be dim. It changes what a good frame is, never what a match is.
+    """
 
     type: Literal["open"]
     session_id: _Identifier
     ticket: _Secret = Field(repr=False)
     nonce: _Secret = Field(repr=False)
+    profile: Profile = Profile.STANDING
 
 
 class EndMessage(Wire):

@@ -5,7 +5,7 @@ import random
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 
@@ -20,6 +20,7 @@ from shualian.face.liveness.decision import (
     LivenessLevel,
     LivenessReason,
 )
+from shualian.face.model import Profile
 from shualian.terminals.enrolment.model import KeyId
 from shualian.terminals.heartbeat.model import CaptureOutcome
 from shualian.terminals.ports import RefusalCounter
@@ -301,12 +302,14 @@ class Conversation:
         capture = self._all.sessions.open_capture(
             SessionId(message.session_id), ticket=message.ticket, nonce=message.nonce
         )
+        if message.profile is not Profile.STANDING:
+            capture = replace(capture, profile=message.profile)
         self._running = _Running(
             capture=capture,
             nonce=message.nonce,
             chain=Chain.begun(message.nonce),
             traffic=Traffic(self._all.clock.now()),
-            live=self._new_live(capture.liveness),
+            live=self._new_live(capture),
         )
         self._stage = _Stage.FRAMES
         return _opened(self._running)
@@ -363,7 +366,7 @@ class Conversation:
             self._all.counter.count(counter_name(refused.kind))
             told = self._all.failures.told(of_refusal(refused))
             return RefusedMessage.made(refused, told=told.code, result=self._result(running))
-        running.live = self._new_live(running.capture.liveness)
+        running.live = self._new_live(running.capture)
         self._stage = _Stage.FRAMES
         return _opened(running)
 
@@ -379,10 +382,12 @@ class Conversation:
         )
         return self._running
 
-    def _new_live(self, level: LivenessLevel) -> LiveCapture:
+    def _new_live(self, capture: RunningCapture) -> LiveCapture:
+        level = capture.liveness
         return LiveCapture(
             self._all.engine,
             level=level,
+            profile=capture.profile,
             challenge=self._all.new_challenge() if level is LivenessLevel.ACTIVE else None,
             error_rates=self._all.error_rates,
         )

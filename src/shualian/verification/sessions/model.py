@@ -17,6 +17,7 @@ from shualian.core.identifiers import InstitutionCode, PersonNo, SessionId, Term
 from shualian.core.money import Fen
 from shualian.core.refusals import Finality, Refused
 from shualian.face.liveness.decision import LivenessLevel
+from shualian.face.model import Profile
 from shualian.terminals.model import TerminalClass
 from shualian.trust.audit.model import Code, Payload
 from shualian.verification.model import (
@@ -183,6 +184,7 @@ class RunningCapture:
         key_id: The key that must sign the last message.
         liveness: What the capture must pass.
         expires_at: UTC.
+        profile: How the person is in front of the camera.
     """
 
     session_id: SessionId
@@ -190,6 +192,7 @@ class RunningCapture:
     key_id: str
     liveness: LivenessLevel
     expires_at: datetime
+    profile: Profile = Profile.STANDING
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Evidence is looked at in two steps: what takes long before the transaction, the rest inside it.
 
-Inside it every kind but the shown code is decided without a write of its own: a redeemed proof's
-rows go out with the settlement's. A code is used up by its own part's statements, in the same
-transaction, after everything else was decided.
+Inside it every kind is decided by the answers to its questions alone, and a redeemed proof's rows
+go out with the settlement's. Only a shown code has a write of its own: it is used up by its own
+part's statements, in the same transaction, after everything else was decided.
 """
 
 from collections.abc import Sequence
@@ -129,16 +129,14 @@ class Evidences:
     def questions(self, readied: Readied, asking: Asking) -> tuple[Filled, ...]:
         """What :meth:`accept` must be told."""
         evidence = readied.evidence
-        return questions(_claim(evidence, asking)) if isinstance(evidence, FaceEvidence) else ()
+        if isinstance(evidence, FaceEvidence):
+            return questions(_claim(evidence, asking))
+        return (store.ask_holder(readied.digest),) if isinstance(evidence, CardEvidence) else ()
 
     def accept(
-        self,
-        connection: Connection,
-        readied: Readied,
-        answers: Sequence[Sequence[Row]],
-        asking: Asking,
+        self, readied: Readied, answers: Sequence[Sequence[Row]], asking: Asking
     ) -> Accepted:
-        """Decide on evidence inside the transaction; a code is not used up yet.
+        """Decide on evidence by the answers to :meth:`questions`; a code is not used up yet.
 
         Raises:
             Refused: ``insurer.evidence_of_another``; what refuses a proof.
@@ -152,7 +150,7 @@ class Evidences:
             return Accepted(proven, strong=False)
         if isinstance(evidence, DocumentEvidence):
             return Accepted(_by_document(evidence, asking.psn_no), strong=True)
-        if store.holder_of(connection, readied.digest) != asking.psn_no:
+        if store.holder(answers[0]) != asking.psn_no:
             raise Refused(EVIDENCE_OF_ANOTHER)
         proven = Proven(
             EvidenceKind.CARD, readied.digest.hex(), asking.psn_no, second=SecondFactor.PIN
@@ -237,6 +235,18 @@ class Cards:
                 store.add_card(connection, digest, psn_no, at=now)
 
         self._database.write(work)
+
+    def holder(self, card_no: str) -> PersonNo:
+        """Whose card this is.
+
+        Raises:
+            Refused: ``insurer.evidence_of_another`` for a card that is unknown or blocked.
+        """
+        digest = card_hash(self._hasher, card_no)
+        holder = self._database.read(lambda connection: store.holder_of(connection, digest))
+        if holder is None:
+            raise Refused(EVIDENCE_OF_ANOTHER)
+        return holder
 
     def block(self, psn_no: PersonNo) -> int:
         """Block every card of a person (挂失); how many there were."""

@@ -1,5 +1,6 @@
 """Tables of cards and of people's own limits without a PIN."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
 )
 
 from shualian.core.database import UtcTime
+from shualian.core.database.statements import Filled, Row, Statement, ask
 from shualian.core.identifiers import PersonNo
 from shualian.core.money import Fen
 from shualian.insurer.settlement.evidence.model import Limits
@@ -41,16 +43,28 @@ limit = Table(
 )
 
 
+_HOLDER = Statement("SELECT psn_no FROM insured_card WHERE card_hash = ? AND blocked_at IS NULL")
+
+
 def add_card(connection: Connection, card_hash: bytes, psn_no: PersonNo, *, at: datetime) -> None:
     """Insert a card."""
     connection.execute(insert(card).values(card_hash=card_hash, psn_no=psn_no, issued_at=at))
 
 
+def ask_holder(card_hash: bytes) -> Filled:
+    """Whose card this is; :func:`holder` reads the answer."""
+    return Filled(_HOLDER, (card_hash,))
+
+
+def holder(rows: Sequence[Row]) -> PersonNo | None:
+    """The answer to :func:`ask_holder`: nobody when it is blocked."""
+    return PersonNo(rows[0][0]) if rows else None
+
+
 def holder_of(connection: Connection, card_hash: bytes) -> PersonNo | None:
     """Whose card this is, unless it is blocked."""
-    query = select(card.c.psn_no).where(card.c.card_hash == card_hash, card.c.blocked_at.is_(None))
-    found = connection.scalar(query)
-    return None if found is None else PersonNo(found)
+    (rows,) = ask(connection, [ask_holder(card_hash)])
+    return holder(rows)
 
 
 def block_cards(connection: Connection, psn_no: PersonNo, *, at: datetime) -> int:

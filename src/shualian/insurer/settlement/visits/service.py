@@ -37,13 +37,14 @@ from shualian.insurer.settlement.model import (
     VISIT_HAS_CHARGES,
     VISIT_NOT_FOUND,
     ChargeItem,
+    Ordered,
     Registration,
     Visit,
     VisitInformation,
     check_begin,
     check_charge_item,
 )
-from shualian.insurer.settlement.ports import AnswerSealer, FaceProofs
+from shualian.insurer.settlement.ports import AnswerSealer, FaceProofs, OrderingDoctors
 from shualian.insurer.settlement.visits.model import Books, Rules, check_inpatient, check_open
 
 WHOLE_VISIT = "0000"
@@ -66,7 +67,10 @@ class Visits:
         books: Books,
         proofs: FaceProofs,
         sealer: AnswerSealer,
+        ordering: OrderingDoctors | None = None,
     ) -> None:
+        """Describe it; without ``ordering`` nobody asks whether doctors were signed in."""
+        self._ordering = ordering
         self._database = database
         self._clock = clock
         self._books = books
@@ -258,7 +262,7 @@ class Visits:
         Raises:
             Refused: ``insurer.visit_not_found``, ``visit_cancelled``, ``visit_ended``,
                 ``charge_invalid``, ``charge_differs``, ``disease_differs``,
-                ``item_not_in_catalogue``.
+                ``item_not_in_catalogue``, ``doctor_not_signed_in``.
         """
         check_items(items)
 
@@ -266,12 +270,37 @@ class Visits:
             check_open(visit)
             rules = self.rules(connection, visit)
             splits = split_items(rules.policy, rules.classified(items))
-            add_items(connection, visit, items)
+            new = add_items(connection, visit, items)
+            self._check_doctors(connection, visit, rules, splits, new)
             return splits
 
         splits = self._change(institution, mdtrt_id, psn_no, work)
         by_number = {split.item.feedetl_sn: split for split in splits}
         return tuple(by_number[item.feedetl_sn] for item in items)
+
+    def _check_doctors(
+        self,
+        connection: Connection,
+        visit: Visit,
+        rules: Rules,
+        splits: Sequence[LineSplit],
+        new: Sequence[ChargeItem],
+    ) -> None:
+        # What a doctor orders who is not at work is refused here, where it comes in, and so is
+        # never there to be settled.
+        if self._ordering is None or not new:
+            return
+        kinds = {split.item.feedetl_sn: split.item.med_chrgitm_type for split in splits}
+        ordered = [
+            Ordered(each.feedetl_sn, each.bilg_dr_codg, each.fee_ocur_time, kinds[each.feedetl_sn])
+            for each in new
+        ]
+        self._ordering.check(
+            connection,
+            institution=visit.institution,
+            region=rules.catalogue.region,
+            ordered=ordered,
+        )
 
     def withdraw_charge_items(
         self,
@@ -387,8 +416,10 @@ def check_items(items: Sequence[ChargeItem]) -> None:
         check_charge_item(item)
 
 
-def add_items(connection: Connection, visit: Visit, items: Sequence[ChargeItem]) -> None:
-    """Insert the items that are new.
+def add_items(
+    connection: Connection, visit: Visit, items: Sequence[ChargeItem]
+) -> Sequence[ChargeItem]:
+    """Insert the items that are new, and give them.
 
     Raises:
         Refused: ``insurer.charge_differs``, ``disease_differs``, ``visit_ended``.
@@ -405,3 +436,4 @@ def add_items(connection: Connection, visit: Visit, items: Sequence[ChargeItem])
     for batch in {item.chrg_bchno for item in new}:
         if len(store.diseases_of(connection, visit.mdtrt_id, batch)) > 1:
             raise Refused(DISEASE_DIFFERS, chrg_bchno=batch)
+    return new

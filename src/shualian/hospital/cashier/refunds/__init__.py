@@ -1,0 +1,1 @@
+"""Refunds: each part of a payment goes back where it came from."""

@@ -1,0 +1,1 @@
+"""Tenders: how the cash share of a payment is paid at the window."""

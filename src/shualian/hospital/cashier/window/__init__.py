@@ -1,0 +1,1 @@
+"""The window: what is open of somebody, and settling it there."""

@@ -1,0 +1,1 @@
+"""Medicine from the prescription into the patient's hand, and back."""

@@ -1,0 +1,1 @@
+"""Medicine that comes back."""

@@ -1,0 +1,1 @@
+"""The emergency desk: treated at once, known later."""

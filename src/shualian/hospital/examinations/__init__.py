@@ -1,0 +1,1 @@
+"""Examinations and laboratory tests: worklist, results, reports and who collected them."""

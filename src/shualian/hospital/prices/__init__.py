@@ -1,0 +1,1 @@
+"""A hospital's price lists: each holds from a day on."""

@@ -1,0 +1,1 @@
+"""In which order patients are called."""

@@ -1,0 +1,1 @@
+"""Statistics: how faces, codes, cards and documents are used, in numbers only."""

@@ -1,0 +1,1 @@
+"""Wards: beds and stays, daily charges, settlement at the bed, dialysis."""

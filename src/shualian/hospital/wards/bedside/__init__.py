@@ -1,0 +1,1 @@
+"""Settlement of a stay: at the bed in its middle, and at its end."""

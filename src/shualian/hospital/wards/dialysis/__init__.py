@@ -1,0 +1,1 @@
+"""Dialysis: sessions with a standing order set, and who has not settled."""

@@ -1,0 +1,1 @@
+"""Stays: from admission to discharge, each in a bed of its own."""

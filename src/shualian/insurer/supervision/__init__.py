@@ -1,0 +1,1 @@
+"""Supervision: doctors' sign-ins, ward checks, and the alerts that come of them."""

@@ -1,0 +1,1 @@
+"""Alerts for the supervisor: something happened that a person must look into."""

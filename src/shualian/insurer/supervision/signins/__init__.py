@@ -1,0 +1,1 @@
+"""Doctors' registry, and where each doctor is signed in."""

@@ -1,0 +1,1 @@
+"""Trace codes of medicine: each box is sold once in the whole region."""

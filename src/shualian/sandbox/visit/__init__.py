@@ -1,0 +1,1 @@
+"""A whole visit, played against the running servers over HTTP and WebSocket only."""
