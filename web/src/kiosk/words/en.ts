@@ -90,7 +90,7 @@ export const en: Words = {
     agree: 'Agree and scan',
     decline: 'Use another way',
     listen: 'Listen',
-    first: 'Needed',
+    first: 'For the scan',
     free: 'Optional',
     loading: 'Opening the notice',
   },

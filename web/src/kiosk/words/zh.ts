@@ -88,8 +88,8 @@ export const zh = {
     agree: '同意刷脸',
     decline: '不刷脸，用别的方式',
     listen: '听一听',
-    first: '必选',
-    free: '可选',
+    first: '刷脸需要',
+    free: '可选可不选',
     loading: '正在打开说明',
   },
   scan: {
