@@ -20,10 +20,20 @@ from shualian.gateway.ewallet.model import NOTIFICATION_PATH
 from shualian.gateway.ewallet.service import EWalletClient, NoWallet, open_ewallet
 from shualian.hospital.cashier.closing.ports import InsurerBooks
 from shualian.hospital.cashier.service import Cashier, cashier_services
-from shualian.hospital.clinical.service import ClinicalOrders, Diagnoses
+from shualian.hospital.clinical.service import (
+    ClinicalOrders,
+    Diagnoses,
+    refuse_performed,
+    refuse_refund_of_performed,
+)
 from shualian.hospital.desk.service import DoctorDesk
 from shualian.hospital.dispensing.returns.service import PaymentRefunds, Returns
-from shualian.hospital.dispensing.service import ChargedMedicine, Dispensing, refuse_handed_out
+from shualian.hospital.dispensing.service import (
+    Dispensing,
+    SignedPrescriptions,
+    refuse_handed_out,
+    refuse_refund_of_handed_out,
+)
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations.service import Examinations, ResultsOfVisits
@@ -41,6 +51,8 @@ from shualian.hospital.stock.service import Stock
 from shualian.hospital.wallet.service import Agreements
 from shualian.hospital.wards.service import ward_services
 from shualian.hospital.wards.stays.service import StayBillsOf
+from shualian.staff.passwords.model import HashCost
+from shualian.staff.service import StaffServices
 from shualian.trust.keys import KeyProvider
 from shualian.trust.sealing import Sealer
 
@@ -111,10 +123,23 @@ class HospitalSide:
         self.audit = audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock)
         self._build_people()
         self._build_money(prices)
+        self._build_pharmacy()
         self._build_appointments()
         self._build_clinic()
-        self._build_pharmacy()
         self._build_wards()
+
+    def sample_staff(self, cost: HashCost) -> StaffServices:
+        """The same accounts, with cheaper hashes for many sample accounts of one pass-phrase.
+
+        Whoever signs in with such an account has it hashed anew at the full cost.
+
+        Raises:
+            ValueError: In production.
+        """
+        if self.mode is not Mode.SANDBOX:
+            raise ValueError("sample accounts exist in the sandbox only")
+        origin = self.settings.staff_origin
+        return staff_of(origin, self.database, self._sealer, self.clock, cost=cost)
 
     def _build_people(self) -> None:
         self.records = Records(
@@ -162,7 +187,8 @@ class HospitalSide:
             insurer=self._insurer.platform,
             sealer=self._sealer,
             agreements=self.agreements,
-            may_cancel=refuse_handed_out,
+            may_cancel=(refuse_handed_out, refuse_performed),
+            may_refund=(refuse_refund_of_handed_out, refuse_refund_of_performed),
             stays=StayBillsOf(institution=institution, database=database),
         )
         self.cashier = Cashier(
@@ -226,6 +252,7 @@ class HospitalSide:
             insurer=self._insurer.platform,
             sign_ins=self._insurer.sign_ins,
             allergies=self.records,
+            pharmacy=self.dispensing,
         )
         self.examinations = Examinations(
             institution=institution,
@@ -265,10 +292,11 @@ class HospitalSide:
             clock=clock,
             records=self.records,
             payments=self.payments,
-            prescriptions=ChargedMedicine(institution=institution),
+            prescriptions=SignedPrescriptions(institution=institution, prices=self.prices),
             proofs=self._insurer.proofs,
             insurer=self._insurer.platform,
             sealer=self._sealer,
+            calls=self._insurer.expectations,
         )
         self.returns = Returns(
             institution=institution,
@@ -291,6 +319,7 @@ class HospitalSide:
             orders=self.orders,
             payments=self.payments,
             prices=self.prices.on,
+            calls=self._insurer.expectations,
         )
 
     def housekeeping(self) -> Sequence[tuple[str, Callable[[], object]]]:
@@ -303,9 +332,12 @@ class HospitalSide:
             ("appointments", self.appointments.resume_all),
             ("missed appointments", self.appointments.mark_missed),
             ("expected people", self.appointments.tell_expected),
+            # What was refunded or cancelled is decided before the orders that wait for it.
             ("payments", self.payments.resolve_all),
             ("clinical orders", self.clinical.resume_all),
+            ("diagnoses", self.diagnoses.tell_all),
             ("returns", self.returns.resolve_all),
+            ("trace codes", self.dispensing.tell_endings),
             ("stays", self.wards.stays.resume_all),
             ("ward days", self.wards.charges.charge_days),
             ("closing", self.close_day),

@@ -73,6 +73,7 @@ from shualian.sandbox.ewallet.service import DirectWallet, StandInWallet
 from shualian.sandbox.known_proofs import KnownProof
 from shualian.sandbox.rounds import Job, Rounds
 from shualian.sandbox.settlement_bench import BENCH_INCOHERENT, CLINIC, Office, engine_of
+from shualian.trust.audit import store as audit_store
 from shualian.trust.keys import DevelopmentKeys
 from shualian.verification.model import FaceProof, Relation, Scene
 
@@ -95,6 +96,7 @@ _STORES = (
     payment_store,
     cashier_store,
     wallet_store,
+    audit_store,
 )
 
 

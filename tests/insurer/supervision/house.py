@@ -48,6 +48,7 @@ from shualian.insurer.supervision.signins.service import Doctors, OrderingDoctor
 from shualian.insurer.supervision.wardchecks import store as wardchecks_store
 from shualian.insurer.supervision.wardchecks.model import DrawPolicy, WardCheck
 from shualian.insurer.supervision.wardchecks.service import WardChecks, WardPatients
+from shualian.terminals.enrolment.model import KeyId
 from shualian.terminals.model import (
     InstitutionStaff,
     InsurerStaff,
@@ -83,7 +84,8 @@ CHEN_FACE, PATIENT_FACE, STRANGER = 1, 2, 3
 
 def vector(who: int) -> Embedding:
     """The face of somebody."""
-    return np.asarray(np.eye(8, dtype=np.float32)[who], dtype=np.float32)
+    face: Embedding = np.eye(8, dtype=np.float32)[who]
+    return face
 
 
 @dataclass
@@ -335,7 +337,8 @@ def terminal(institution: InstitutionCode = HOSPITAL, number: str = "K02") -> Ve
     found = Terminal(
         TerminalId(number), institution, TerminalClass.SCAN_FACE_PAY, Place("3 诊室", "内科")
     )
-    return VerifiedRequest(found, None, None, "KEY-1", NOW)  # type: ignore[arg-type]
+    # Nothing but the terminal and the key is looked at behind the routes.
+    return VerifiedRequest(found, None, None, KeyId("KEY-1"), NOW)  # type: ignore[arg-type]
 
 
 def captured(who: int, *, active: bool = True, live: bool = True) -> Captured:

@@ -65,7 +65,7 @@ class DoctorDesk:
         return OwnDesk(
             practitioner=self._schedule.practitioner(dr_code=doctor.dr_code),
             sessions=self._schedule.offers(first=today, last=today, dr_code=doctor.dr_code),
-            sign_in=at_work and SignInStanding(at_work.ends_at, at_work.confirmed),
+            sign_in=None if at_work is None else SignInStanding(at_work.ends_at, at_work.confirmed),
         )
 
     def view(self, *, caller: Caller, encounter_no: EncounterNo) -> DoctorView:

@@ -2,14 +2,28 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
 from sqlalchemy import Connection
 
-from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo
+from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo, PersonNo, TerminalId
 from shualian.core.money import Fen
 from shualian.hospital.dispensing.model import PrescribedLine, Standing
+from shualian.hospital.orders.model import PriceList
+
+
+class PricesWithin(Protocol):
+    """The price list of a day, for the unit in which a medicine is counted."""
+
+    def on_within(self, connection: Connection, day: date) -> PriceList:
+        """The list that holds on a business day.
+
+        Raises:
+            Refused: ``hospital.no_price_list``.
+        """
+        ...
 
 
 class Prescriptions(Protocol):
@@ -60,5 +74,20 @@ class Refunds(Protocol):
         Raises:
             Refused: ``FINAL``: nothing was given back and nothing will be; every other end means
                 that it is not known, and the same command is asked again.
+        """
+        ...
+
+
+class Calls(Protocol):
+    """The insurer's side, whose terminals compare with the one person who is called to them.
+
+    An implementation never runs inside a database transaction.
+    """
+
+    def call(self, terminal_id: TerminalId, psn_no: PersonNo) -> None:
+        """Arm a terminal of the hospital for the patient who is called to it.
+
+        Raises:
+            Refused: When it is not the hospital's, or nobody can be told now.
         """
         ...

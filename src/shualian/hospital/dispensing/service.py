@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from itertools import groupby
 
 from sqlalchemy import Connection
@@ -35,11 +36,13 @@ from shualian.core.identifiers import (
     IntentId,
     PersonNo,
     StaffId,
+    TerminalId,
     new_identifier,
 )
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
 from shualian.hospital.cashier.tenders import store as cash
+from shualian.hospital.clinical import store as clinical
 from shualian.hospital.dispensing import store
 from shualian.hospital.dispensing.model import (
     COLLECTING_SCENES,
@@ -77,6 +80,7 @@ from shualian.hospital.dispensing.model import (
     check_picked,
     check_traced,
     handover_moved,
+    may_withdraw,
     missing_of,
     moved,
     new_line,
@@ -85,12 +89,14 @@ from shualian.hospital.dispensing.model import (
     stood_by,
     trace_line,
 )
-from shualian.hospital.dispensing.ports import Prescriptions
+from shualian.hospital.dispensing.ports import Calls, Prescriptions, PricesWithin
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
 from shualian.hospital.model import (
     COMMAND_DIFFERS,
+    FUND_REFUSED,
     INTENT_DIFFERS,
+    NOTHING_SAID,
     PROOF_NOT_FITTING,
     CardEvidence,
     CodeEvidence,
@@ -98,7 +104,6 @@ from shualian.hospital.model import (
     Evidence,
     FaceEvidence,
     FeeSplit,
-    IdentityQuery,
     TraceEnding,
     TraceTelling,
     check_scene,
@@ -208,7 +213,42 @@ def _prescribed(item: ChargeItem, split: FeeSplit | None) -> PrescribedLine:
         med_chrgitm_type="" if split is None else split.med_chrgitm_type,
         dr_code=item.bilg_dr_codg,
         dr_name=item.bilg_dr_name,
+        ordered_by=item.command_id,
     )
+
+
+class SignedPrescriptions(ChargedMedicine):
+    """Prescriptions as their doctors signed them: in which unit, and how it is taken."""
+
+    def __init__(self, *, institution: InstitutionCode, prices: PricesWithin) -> None:
+        super().__init__(institution=institution)
+        self._prices = prices
+
+    def medicine(
+        self, connection: Connection, encounter_no: EncounterNo
+    ) -> Sequence[PrescribedLine]:
+        """See :class:`Prescriptions`; what nobody signed a prescription for says no dose."""
+        items = orders.items_of(connection, self._institution, encounter_no)
+        uses = {
+            (order.charged_by, place): line.use
+            for order in clinical.of_encounter(connection, self._institution, encounter_no)
+            for place, line in enumerate(order.lines)
+        }
+        found = []
+        for item in filter(_is_medicine, items):
+            use = uses.get((item.command_id, item.line_no))
+            line = replace(
+                _prescribed(item, item.split),
+                unit=self._unit(connection, item),
+                dose_zh="" if use is None else use.text_zh,
+            )
+            found.append(line)
+        return found
+
+    def _unit(self, connection: Connection, item: ChargeItem) -> str:
+        prices = self._prices.on_within(connection, business_date(item.fee_ocur_time))
+        priced = prices.items.get(item.medins_list_codg)
+        return "" if priced is None else priced.unit
 
 
 def refuse_handed_out(connection: Connection, payment: Payment) -> None:
@@ -226,16 +266,23 @@ def refuse_handed_out(connection: Connection, payment: Payment) -> None:
 
 
 def refuse_refund_of_handed_out(
-    connection: Connection, institution: InstitutionCode, numbers: Collection[ChargeItemNo]
+    connection: Connection, payment: Payment, staying: Mapping[ChargeItemNo, Decimal]
 ) -> None:
     """Keep lines from being refunded whose medicine a patient has in hand.
 
-    What is being returned at the pharmacy may be refunded. For whoever refunds lines.
+    What is being returned at the pharmacy may be refunded. Payments asks it inside the transaction
+    in which a refund begins.
+
+    Args:
+        connection: Of the transaction.
+        payment: Of whose bill the lines are.
+        staying: The lines, and how much of each is to stay on the bill.
 
     Raises:
         Refused: ``hospital.dispense_not_returned``.
     """
-    if store.kept_of(connection, institution, numbers, but_coming_back=True):
+    in_hand = store.kept_of(connection, payment.institution, staying.keys(), but_coming_back=True)
+    if any(kept > staying[number] for number, kept in in_hand.items()):
         raise Refused(DISPENSE_NOT_RETURNED)
 
 
@@ -272,8 +319,10 @@ class Dispensing:
         proofs: FaceProofs,
         insurer: InsurerPlatform,
         sealer: FieldSealer,
+        calls: Calls | None = None,
         policy: DispensingPolicy | None = None,
     ) -> None:
+        """Describe it; without ``calls`` no terminal can be told for whom it waits."""
         self._institution = institution
         self._database = database
         self._clock = clock
@@ -283,12 +332,13 @@ class Dispensing:
         self._proofs = proofs
         self._insurer = insurer
         self._sealer = sealer
+        self._calls = calls
         self._policy = policy or DispensingPolicy()
 
     def open(self, *, command_id: CommandId, encounter_no: EncounterNo) -> DispenseRequest:
         """Put an encounter's medicine that is on no request yet into the pharmacy's queue.
 
-        Whoever signs a prescription asks for it, once for a command.
+        For medicine that no prescription was signed for here; once for a command.
 
         Raises:
             Refused: ``hospital.encounter_not_found``, ``encounter_not_open``,
@@ -302,14 +352,52 @@ class Dispensing:
                 if earlier.encounter_no != encounter_no:
                     raise Refused(COMMAND_DIFFERS)
                 return earlier
-            found = encounters.by_number(connection, self._institution, encounter_no)
-            if found is None:
-                raise Refused(ENCOUNTER_NOT_FOUND)
-            new = self._new(connection, command_id, request_no, found.encounter, now)
+            encounter = self._encounter(connection, encounter_no)
+            lines = self._not_requested(connection, encounter_no)
+            if not lines:
+                raise Refused(DISPENSE_NO_MEDICINE)
+            new = self._new(connection, command_id, request_no, encounter, lines, now)
             store.add_request(connection, new)
             return new
 
         return self._database.write(work)
+
+    def prescribed(
+        self, connection: Connection, *, command_id: CommandId, encounter_no: EncounterNo
+    ) -> None:
+        """A prescription was signed: its medicine is in the queue from now on; again nothing.
+
+        Part of another use case's transaction; the request has the command that charged it.
+
+        Raises:
+            Refused: ``hospital.encounter_not_found``.
+        """
+        if store.request_of_command(connection, self._institution, command_id) is not None:
+            return
+        waiting = self._not_requested(connection, encounter_no)
+        lines = [line for line in waiting if line.ordered_by == command_id]
+        if not lines:
+            return
+        request_no, now = RequestNo(new_identifier()), self._clock.now()
+        encounter = self._encounter(connection, encounter_no)
+        new = self._new(connection, command_id, request_no, encounter, lines, now)
+        store.add_request(connection, new)
+
+    def withdrawn(self, connection: Connection, *, command_id: CommandId) -> None:
+        """A prescription was withdrawn: what it asked for leaves the queue; again nothing.
+
+        Part of another use case's transaction. What was given out, or came back, stays as it is.
+        """
+        request = store.request_of_command(connection, self._institution, command_id)
+        if request is None or not may_withdraw(request):
+            return
+        under_way = store.open_handover(connection, self._institution, request.request_no)
+        if under_way is not None:
+            if under_way.state is HandoverState.PAYING:
+                # Its payment has ended, or the prescription could not have been withdrawn.
+                under_way = handover_moved(under_way, HandoverState.PREPARED)
+            self._drop(connection, under_way)
+        store.put_request(connection, moved(request, RequestState.WITHDRAWN))
 
     def withdraw(self, *, request_no: RequestNo) -> DispenseRequest:
         """Take a request back whose orders were withdrawn; nothing of it may be under way.
@@ -406,6 +494,22 @@ class Dispensing:
             return [Unreleased(each, self._is_settled(connection, each)) for each in paying]
 
         return self._database.read(work)
+
+    def call(
+        self, caller: Caller, *, request_no: RequestNo, terminal_id: TerminalId
+    ) -> DispenseRequest:
+        """Call a number to the window: its terminal waits for this one patient, 1:1.
+
+        Raises:
+            Refused: ``staff.role_missing``, ``hospital.dispense_not_found``, ``dispense_step``
+                when nothing waits to be handed out; what refuses the call.
+        """
+        check_role(caller, _PHARMACIST)
+        request = self.get(request_no=request_no)
+        if request.state not in LISTED_STATES or self._calls is None:
+            raise Refused(DISPENSE_STEP, found=request.state.value, asked="call")
+        self._calls.call(terminal_id, request.psn_no)
+        return request
 
     def review(
         self, caller: Caller, *, request_no: RequestNo, refused_because: str = ""
@@ -573,20 +677,30 @@ class Dispensing:
             left += len(group)
         return left
 
+    def _not_requested(
+        self, connection: Connection, encounter_no: EncounterNo
+    ) -> Sequence[PrescribedLine]:
+        """Medicine of an encounter that is on no request yet."""
+        medicine = self._prescriptions.medicine(connection, encounter_no)
+        numbers = [line.feedetl_sn for line in medicine]
+        known = store.on_requests(connection, self._institution, numbers)
+        return [line for line in medicine if line.feedetl_sn not in known]
+
+    def _encounter(self, connection: Connection, encounter_no: EncounterNo) -> Encounter:
+        found = encounters.by_number(connection, self._institution, encounter_no)
+        if found is None:
+            raise Refused(ENCOUNTER_NOT_FOUND)
+        return found.encounter
+
     def _new(
         self,
         connection: Connection,
         command_id: CommandId,
         request_no: RequestNo,
         encounter: Encounter,
+        new: Sequence[PrescribedLine],
         now: datetime,
     ) -> DispenseRequest:
-        medicine = self._prescriptions.medicine(connection, encounter.encounter_no)
-        numbers = [line.feedetl_sn for line in medicine]
-        known = store.on_requests(connection, self._institution, numbers)
-        new = [line for line in medicine if line.feedetl_sn not in known]
-        if not new:
-            raise Refused(DISPENSE_NO_MEDICINE)
         day = business_date(now)
         return DispenseRequest(
             request_no=request_no,
@@ -699,6 +813,9 @@ class Dispensing:
     def _told(self, connection: Connection, case: _Case, splits: Sequence[FeeSplit]) -> None:
         """The insurer knows the boxes: its splits of the lines are newer than ours."""
         orders.replace_splits(connection, splits)
+        # Said again with every later upload: of what stays after a refund, of lines that moved.
+        for flag, numbers in _flags(case).items():
+            orders.flag_items(connection, self._institution, numbers, flag)
         request = self._request(connection, case.request.request_no)
         store.put_request(connection, _traced(request, case))
 
@@ -793,13 +910,20 @@ class Dispensing:
                 CollectorKind.PATIENT, evidence.channel, request.psn_no, seen_by=evidence.seen_by
             )
         # A code is good once and a PIN is counted: what pays is looked at by the settlement only.
-        if not pays and self._shown_by(evidence) != request.psn_no:
-            raise Refused(DISPENSE_OTHER_PERSON)
+        if not pays:
+            self._check_shown(evidence, request.psn_no)
         return Collector(CollectorKind.PATIENT, evidence.channel, request.psn_no)
 
-    def _shown_by(self, evidence: CodeEvidence | CardEvidence) -> PersonNo:
-        query = IdentityQuery(self._institution, evidence)
-        return ask_insurer(self._insurer.identify, query)
+    def _check_shown(self, evidence: CodeEvidence | CardEvidence, patient: PersonNo) -> None:
+        """Whose code or card it is; nothing is paid, so the code is used up here."""
+        try:
+            self._records.person_of(
+                evidence, scenes=COLLECTING_SCENES, expected=patient, uses_up=True
+            )
+        except Refused as refused:
+            if _is_of_another(refused):
+                raise Refused(DISPENSE_OTHER_PERSON) from refused
+            raise
 
     def _face_of_patient(
         self,
@@ -893,7 +1017,7 @@ class Dispensing:
                 )
         except Refused as refused:
             self._give_up(command_id)
-            if refused.kind.code in _OF_ANOTHER and is_final(refused):
+            if _is_of_another(refused):
                 raise Refused(DISPENSE_OTHER_PERSON) from refused
             raise
 
@@ -1019,6 +1143,21 @@ class Dispensing:
         if found is None:
             raise Refused(DISPENSE_NOT_FOUND)
         return found
+
+
+def _is_of_another(refused: Refused) -> bool:
+    """Whether the insurer says that the evidence is somebody else's; then nothing was done."""
+    return refused.kind.code in _OF_ANOTHER and is_final(refused)
+
+
+def _flags(case: _Case) -> Mapping[str, Sequence[ChargeItemNo]]:
+    """What is said of the lines whose boxes were told, while nobody has paid for them."""
+    flags: dict[str, list[ChargeItemNo]] = {}
+    for part in case.handover.parts:
+        if case.standing(part) is Standing.OPEN:
+            flag = FUND_REFUSED if part.missing > 0 else NOTHING_SAID
+            flags.setdefault(flag, []).append(case.request.line(part.line_no).feedetl_sn)
+    return flags
 
 
 def _traced(request: DispenseRequest, case: _Case) -> DispenseRequest:

@@ -24,6 +24,7 @@ from insurer.supervision.house import (
     vector,
 )
 from shualian.core.clock import business_date
+from shualian.core.identifiers import ChargeItemNo
 from shualian.core.refusals import RefusalKind, Refused
 from shualian.gallery.model import Probe
 from shualian.insurer.supervision.alerts.model import AlertKind
