@@ -320,7 +320,7 @@ def test_everything_that_a_room_leads_on_by_itself_is_due_now_and_then(halves: H
         for room, name in methods_of(attribute)
     }
     works = [work for _, work in hospital.housekeeping()]
-    due = {(id(getattr(work, "__self__", None)), work.__name__) for work in works}  # type: ignore[attr-defined]
+    due = {(id(getattr(work, "__self__", None)), work.__name__) for work in works}
     assert {name for _, name in own} > {"tell_all", "tell_endings", "charge_days"}
     assert {name for _, name in own - due} == set()
 
