@@ -1294,6 +1294,20 @@ class SignIns:
         forbid_in_transaction("a question to the register of doctors")
         return dr_code not in self.absent and bool(institution) and at >= START
 
+    def at_work(
+        self, dr_code: str, *, institution: InstitutionCode, at: datetime
+    ) -> "Working | None":
+        valid = self.valid(dr_code, institution=institution, at=at)
+        return Working(at + timedelta(hours=8)) if valid else None
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A sign-in that holds for eight hours."""
+
+    ends_at: datetime
+    confirmed: bool = False
+
 
 class AllergyBook:
     """What patients are allergic to."""
@@ -1459,6 +1473,13 @@ class World:
             allergies=self.allergies,
             pharmacy=dispensing,
         )
+        schedule = Schedule(
+            institution=institution,
+            database=database,
+            clock=clock,
+            fees=fees,
+            policy=self.policy,
+        )
         examinations = Examinations(
             institution=institution,
             database=database,
@@ -1473,13 +1494,7 @@ class World:
             records=records,
             encounters=encounters,
             orders=orders,
-            schedule=Schedule(
-                institution=institution,
-                database=database,
-                clock=clock,
-                fees=fees,
-                policy=self.policy,
-            ),
+            schedule=schedule,
             appointments=Appointments(
                 institution=institution,
                 database=database,
@@ -1525,6 +1540,9 @@ class World:
             doctor_desk=DoctorDesk(
                 institution=institution,
                 database=database,
+                clock=clock,
+                schedule=schedule,
+                sign_ins=self.sign_ins,
                 records=records,
                 visits=encounters,
                 diagnoses=diagnoses,

@@ -5,7 +5,7 @@ import pytest
 
 from shualian.core.clock import SystemClock
 from shualian.core.settings import Settings
-from shualian.sandbox.first_visit import Step
+from shualian.sandbox.steps import Step
 from shualian.sandbox.terminal_bench import measure
 from shualian.sandbox.terminal_demo import TerminalDemo
 from shualian.trust.signatures import Algorithm

@@ -10,6 +10,7 @@ from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
 from shualian.core.settings import SETTINGS_INVALID, Settings
 from shualian.staff.passkeys.model import relying_party
+from shualian.staff.passwords.model import HashCost
 from shualian.staff.service import StaffServices, staff_services
 from shualian.terminals.register.model import Network, parse_networks
 from shualian.terminals.requests.model import FreshnessLimits
@@ -80,10 +81,20 @@ def terminal_networks(settings: Settings) -> tuple[Network, ...]:
         raise Refused(SETTINGS_INVALID, setting="terminal_networks") from None
 
 
-def staff_of(origin: str, database: Database, sealer: Sealer, clock: Clock) -> StaffServices:
-    """Accounts and sign-in of one side, whose staff open their pages at ``origin``."""
+def staff_of(
+    origin: str, database: Database, sealer: Sealer, clock: Clock, *, cost: HashCost | None = None
+) -> StaffServices:
+    """Accounts and sign-in of one side, whose staff open their pages at ``origin``.
+
+    Args:
+        origin: Canonical.
+        database: Of the side.
+        sealer: For names and password hashes.
+        clock: For expiry.
+        cost: Of hashing passwords; another one than the default for sample accounts only.
+    """
     return staff_services(
-        database=database, clock=clock, sealer=sealer, party=relying_party(origin)
+        database=database, clock=clock, sealer=sealer, party=relying_party(origin), cost=cost
     )
 
 

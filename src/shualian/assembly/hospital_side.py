@@ -51,6 +51,8 @@ from shualian.hospital.stock.service import Stock
 from shualian.hospital.wallet.service import Agreements
 from shualian.hospital.wards.service import ward_services
 from shualian.hospital.wards.stays.service import StayBillsOf
+from shualian.staff.passwords.model import HashCost
+from shualian.staff.service import StaffServices
 from shualian.trust.keys import KeyProvider
 from shualian.trust.sealing import Sealer
 
@@ -125,6 +127,19 @@ class HospitalSide:
         self._build_appointments()
         self._build_clinic()
         self._build_wards()
+
+    def sample_staff(self, cost: HashCost) -> StaffServices:
+        """The same accounts, with cheaper hashes for many sample accounts of one pass-phrase.
+
+        Whoever signs in with such an account has it hashed anew at the full cost.
+
+        Raises:
+            ValueError: In production.
+        """
+        if self.mode is not Mode.SANDBOX:
+            raise ValueError("sample accounts exist in the sandbox only")
+        origin = self.settings.staff_origin
+        return staff_of(origin, self.database, self._sealer, self.clock, cost=cost)
 
     def _build_people(self) -> None:
         self.records = Records(
@@ -207,6 +222,9 @@ class HospitalSide:
         self.doctor_desk = DoctorDesk(
             institution=institution,
             database=database,
+            clock=clock,
+            schedule=self.schedule,
+            sign_ins=self._insurer.sign_ins,
             records=self.records,
             visits=self.encounters,
             diagnoses=self.diagnoses,
@@ -278,6 +296,7 @@ class HospitalSide:
             proofs=self._insurer.proofs,
             insurer=self._insurer.platform,
             sealer=self._sealer,
+            calls=self._insurer.expectations,
         )
         self.returns = Returns(
             institution=institution,
@@ -300,6 +319,7 @@ class HospitalSide:
             orders=self.orders,
             payments=self.payments,
             prices=self.prices.on,
+            calls=self._insurer.expectations,
         )
 
     def housekeeping(self) -> Sequence[tuple[str, Callable[[], object]]]:

@@ -42,6 +42,8 @@ FRAME_BYTES_MAX: Final = 2 * 2**20
 """Of one frame of a terminal."""
 FRAME_PIXELS_MAX: Final = 1920 * 1080
 """Of one frame of a terminal."""
+TURNED_QUALITY: Final = 95
+"""Of a JPEG that is encoded again after it was turned."""
 SIDE_MIN: Final = 64
 """Shorter side in pixels; below, no face of a comparable size fits in."""
 
@@ -88,6 +90,27 @@ def decode_picture(
     container = _open_container(data)
     _check_size(container, pixels_max, side_min)
     return _upright(_decode(container), container.orientation)
+
+
+def turned_upright(data: bytes, rotation: int) -> bytes:
+    """A frame of a lying head as JPEG with the head upright; as it is when ``rotation`` is 0.
+
+    For whoever compares it elsewhere and expects people who stand. It is encoded once more, at
+    quality :data:`TURNED_QUALITY`.
+
+    Args:
+        data: A frame of a terminal.
+        rotation: Degrees counter-clockwise, 0, 90, 180 or 270, see ``DetectedFace``.
+
+    Raises:
+        Refused: As :func:`decode_picture`.
+    """
+    if rotation == 0:
+        return data
+    picture = decode_picture(data, bytes_max=FRAME_BYTES_MAX, pixels_max=FRAME_PIXELS_MAX)
+    turned = np.ascontiguousarray(np.rot90(picture, rotation // 90))
+    _, encoded = cv2.imencode(".jpg", turned, [cv2.IMWRITE_JPEG_QUALITY, TURNED_QUALITY])
+    return encoded.tobytes()
 
 
 def read_picture(

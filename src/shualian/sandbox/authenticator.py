@@ -14,6 +14,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from webauthn.helpers import encode_cbor
 
 UP, UV, AT = 0x01, 0x04, 0x40
@@ -57,6 +63,36 @@ class Authenticator:
     )
     credential_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     user_handle: bytes = b""
+
+    def saved(self) -> Mapping[str, str]:
+        """What is needed to sign in again: of sample accounts only, for the key is in the clear."""
+        pem = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return {
+            "origin": self.origin,
+            "rp_id": self.rp_id,
+            "key": pem.decode(),
+            "credential_id": b64(self.credential_id),
+            "user_handle": b64(self.user_handle),
+        }
+
+    @classmethod
+    def loaded(cls, saved: Mapping[str, str]) -> "Authenticator":
+        """A device that does not count, with the passkey that was :meth:`saved`.
+
+        Raises:
+            ValueError: For another kind of key.
+        """
+        key = load_pem_private_key(saved["key"].encode(), password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError("a passkey on P-256 is needed")  # noqa: TRY004 - of a file's content
+        return cls(
+            origin=saved["origin"],
+            rp_id=saved["rp_id"],
+            step=0,
+            key=key,
+            credential_id=unb64(saved["credential_id"]),
+            user_handle=unb64(saved["user_handle"]),
+        )
 
     def create(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """``navigator.credentials.create()``: the new credential, as JSON."""

@@ -8,7 +8,6 @@ waited for.
 
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -35,9 +34,9 @@ from shualian.sandbox.district import (
     District,
     SimulatedTerminal,
 )
-from shualian.sandbox.first_visit import Step, VisitWentWrong
+from shualian.sandbox.steps import Step, VisitWentWrong, expect, timed
 from shualian.terminals.enrolment.model import key_id_of
-from shualian.terminals.model import InsurerStaff, TerminalClass, label
+from shualian.terminals.model import InsurerStaff
 from shualian.terminals.register.model import Position
 from shualian.trust.audit.checkpoints import CHECKPOINTS_FOLDER, CheckpointFolder
 from shualian.trust.audit.model import Break, BreakKind
@@ -305,18 +304,6 @@ class TerminalDemo:
             engine.dispose()
 
 
-def timed(name: str, act: Callable[[], str]) -> Step:
-    """One step as it went, marked as a simulated terminal's; what it refuses ends the demo."""
-    began = time.perf_counter()
-    try:
-        ok, detail = True, act()
-    except (Refused, VisitWentWrong) as failure:
-        ok, detail = False, str(failure)
-    words = label(TerminalClass.SIMULATED)
-    mark = words.zh if words else ""
-    return Step(name, ok, f"{mark} {detail}", round((time.perf_counter() - began) * 1000))
-
-
 def _refusal_of(forge: Callable[[], Call], code: str) -> Callable[[], str]:
     return lambda: _refused_as(forge().send(), code)
 
@@ -342,13 +329,3 @@ def decision_refused(decide: Callable[[], object], code: str) -> str:
 
 def _code(response: httpx.Response) -> str:
     return str(response.json().get("code", response.status_code))
-
-
-def expect(held: bool, expected: str, found: object) -> None:  # noqa: FBT001
-    """Check that a step holds what it promises.
-
-    Raises:
-        VisitWentWrong: When it does not.
-    """
-    if not held:
-        raise VisitWentWrong(f"expected {expected}, found {found}")

@@ -49,7 +49,6 @@ from shualian.insurer.consents.model import OWN_CONSENT_AGE
 from shualian.insurer.persons.model import Insurance
 from shualian.sandbox import city
 from shualian.sandbox.district import District, SimulatedTerminal
-from shualian.sandbox.first_visit import Step, VisitWentWrong
 from shualian.sandbox.insured_city import (
     PEOPLE,
     SYNTHETIC_QUALITY,
@@ -69,7 +68,8 @@ from shualian.sandbox.simulated_person import (
     obeys,
     turns_the_wrong_way,
 )
-from shualian.sandbox.terminal_demo import decision_refused, expect, timed
+from shualian.sandbox.steps import Step, VisitWentWrong, expect, timed
+from shualian.sandbox.terminal_demo import decision_refused
 from shualian.trust.signatures import Algorithm, SigningKey
 from shualian.verification.captures.client import Camera, CaptureClient
 from shualian.verification.captures.model import (

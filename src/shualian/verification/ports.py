@@ -8,7 +8,7 @@ from typing import Protocol
 from shualian.core.id_number import IdNumber
 from shualian.core.identifiers import InstitutionCode, PersonNo, TerminalId
 from shualian.face.calibration import OperatingPoint as ProvenPoint
-from shualian.face.model import Embedding, Quality
+from shualian.face.model import Embedding, Profile, Quality
 from shualian.gallery.model import Candidate, Probe
 from shualian.verification.model import Identity, Relation, Relative, Standing
 from shualian.verification.sessions.model import CaptureSession
@@ -191,6 +191,8 @@ class Captured:
         picture: JPEG of the best frame, for the registry; without one it cannot be asked.
         enrolment: What could become a template, measured for enrolment.
         active: Whether a challenge was asked and passed.
+        profile: How the person was in front of the camera. The calibrations are of people who
+            stand: of every other profile no error rate is proven.
     """
 
     probe: Probe
@@ -199,3 +201,4 @@ class Captured:
     picture: bytes | None = field(default=None, repr=False)
     enrolment: NewTemplate | None = field(default=None, repr=False)
     active: bool = False
+    profile: Profile = Profile.STANDING

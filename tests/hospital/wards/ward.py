@@ -86,6 +86,7 @@ class Wards:
             orders=world.orders,
             payments=self.payments,
             prices=lambda _day: WARD_PRICES,
+            calls=world.expected,
         )
         self.stays = self.services.stays
         self.charges = self.services.charges

@@ -35,6 +35,7 @@ from shualian.core.identifiers import (
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
 from shualian.insurer.benefits.model import broken_identities
+from shualian.insurer.funds import store as ledger
 from shualian.insurer.funds.model import cash_clearing, fund, payable
 from shualian.insurer.persons.model import InsuranceStatus
 from shualian.insurer.settlement import service, statements, store
@@ -377,6 +378,54 @@ def test_a_settlement_that_fails_half_way_leaves_nothing_and_the_repeat_goes_thr
 
     assert any_office.proofs.redemptions() == [(evidence.intent_id, "settle")]
     assert any_office.funds.balance(person.psn_no) == record.settlement.amounts.balc == 0
+    assert any_office.funds.check_books().coherent
+
+
+def test_a_settlement_whose_writing_fails_leaves_nothing_and_the_repeat_goes_through(
+    any_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = any_office.insured(balance=50_00)
+    charged = any_office.charged(person.psn_no)
+    agreed, evidence = confirmed(charged.pre_settle()), charged.proof()
+    before = state(any_office, person.psn_no)
+
+    with monkeypatch.context() as crash:
+        crash.setattr(ledger, "check_booked", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            charged.settle("K1", agreed=agreed, evidence=evidence)
+    assert any_office.proofs.redemptions() == []
+    assert state(any_office, person.psn_no) == before
+
+    assert charged.settle("K1", agreed=agreed, evidence=evidence)
+
+
+def test_what_happens_between_looking_ahead_and_writing_is_decided_on(
+    any_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another counter takes the account's money just before this one writes."""
+    person = any_office.insured(balance=50_00)
+    one, other = any_office.charged(person.psn_no), any_office.charged(person.psn_no)
+    agreed, evidence = confirmed(one.pre_settle()), one.proof()
+    look_ahead = service.Settlements._decided_ahead
+    meanwhile = [other]
+
+    def looks_and_waits(settlements: service.Settlements, asked: object) -> object:
+        ahead = look_ahead(settlements, asked)  # type: ignore[arg-type]
+        if meanwhile:
+            meanwhile.pop().settle()
+        return ahead
+
+    monkeypatch.setattr(service.Settlements, "_decided_ahead", looks_and_waits)
+    if not any_office.settlements._one_writer:
+        other.settle()
+
+    refused = refusal(lambda: one.settle("K1", agreed=agreed, evidence=evidence))
+
+    assert refused.kind.code == "insurer.amounts_differ"
+    assert any_office.funds.balance(person.psn_no) == 0
+    assert any_office.proofs.redemptions() == [
+        each for each in any_office.proofs.redemptions() if each[0] != evidence.intent_id
+    ]
     assert any_office.funds.check_books().coherent
 
 

@@ -36,6 +36,7 @@ __all__ = (
     "insert_rows",
     "moment",
     "own_locks",
+    "run",
     "tell",
 )
 
@@ -143,6 +144,16 @@ def _exchange(
     except psycopg.Error as failure:
         prepared.doubtful = True
         raise _told(failure, driver) from None
+
+
+def run(connection: Connection, commands: Sequence[Filled]) -> None:
+    """Run commands one after another, each seeing the rows of those before, in one round trip."""
+    if not commands:
+        return
+    if connection.dialect.name != _POSTGRES:
+        tell(connection, commands)
+        return
+    _exchange(connection, [(_postgres(each), values) for each, values in commands])
 
 
 @lru_cache(maxsize=512)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shualian.core.clock import Clock, business_date
-from shualian.core.identifiers import CommandId, EncounterNo, InstitutionCode
+from shualian.core.identifiers import CommandId, EncounterNo, InstitutionCode, TerminalId
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
 from shualian.hospital.dispensing.model import (
@@ -32,7 +32,7 @@ from shualian.hospital.dispensing.model import (
 )
 from shualian.hospital.dispensing.returns.service import Returns
 from shualian.hospital.dispensing.service import Dispensing
-from shualian.hospital.evidence_body import EvidenceAtWindow, evidence_at_window
+from shualian.hospital.evidence_body import EvidenceAtWindow, TerminalText, evidence_at_window
 from shualian.hospital.model import AtTerminal, Evidence, TraceException
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.records.service import Records
@@ -110,6 +110,12 @@ class ProxyBody(_Body):
 
     evidence: EvidenceAtWindow
     kinship: Kinship
+
+
+class CallBody(_Body):
+    """To which terminal a number is called."""
+
+    terminal_id: TerminalText
 
 
 class ReleaseBody(_Body):
@@ -373,6 +379,17 @@ def _add_reviews(
 def _add_handovers(
     routes: APIRouter, dispensing: Dispensing, caller: CallerOf, window: _Window
 ) -> None:
+    @routes.post("/requests/{request_no}/call")
+    def call(
+        request_no: _IdentifierPath, body: CallBody, by: Annotated[Caller, Depends(caller)]
+    ) -> RequestAnswer:
+        """Call a number: the window's terminal waits for this one patient."""
+        return window.request(
+            dispensing.call(
+                by, request_no=RequestNo(request_no), terminal_id=TerminalId(body.terminal_id)
+            )
+        )
+
     @routes.post("/requests/{request_no}/prepare")
     def prepare(
         request_no: _IdentifierPath, body: PrepareBody, by: Annotated[Caller, Depends(caller)]
@@ -448,6 +465,11 @@ def stock_routes(stock: Stock, caller: CallerOf) -> APIRouter:
         caller: Who asks, signed in.
     """
     routes = APIRouter(prefix="/hospital/v1/stock", tags=["stock"])
+
+    @routes.get("/medicines")
+    def everything(_by: Annotated[Caller, Depends(caller)]) -> list[BatchAnswer]:
+        """Every batch there is, by medicine, what expires first first."""
+        return [_batch(batch) for batch in stock.everything()]
 
     @routes.get("/medicines/{medins_list_codg}")
     def of_medicine(

@@ -36,6 +36,7 @@ from shualian.core.identifiers import (
     IntentId,
     PersonNo,
     StaffId,
+    TerminalId,
     new_identifier,
 )
 from shualian.core.money import ZERO, Fen
@@ -88,7 +89,7 @@ from shualian.hospital.dispensing.model import (
     stood_by,
     trace_line,
 )
-from shualian.hospital.dispensing.ports import Prescriptions, PricesWithin
+from shualian.hospital.dispensing.ports import Calls, Prescriptions, PricesWithin
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
 from shualian.hospital.model import (
@@ -318,8 +319,10 @@ class Dispensing:
         proofs: FaceProofs,
         insurer: InsurerPlatform,
         sealer: FieldSealer,
+        calls: Calls | None = None,
         policy: DispensingPolicy | None = None,
     ) -> None:
+        """Describe it; without ``calls`` no terminal can be told for whom it waits."""
         self._institution = institution
         self._database = database
         self._clock = clock
@@ -329,6 +332,7 @@ class Dispensing:
         self._proofs = proofs
         self._insurer = insurer
         self._sealer = sealer
+        self._calls = calls
         self._policy = policy or DispensingPolicy()
 
     def open(self, *, command_id: CommandId, encounter_no: EncounterNo) -> DispenseRequest:
@@ -490,6 +494,22 @@ class Dispensing:
             return [Unreleased(each, self._is_settled(connection, each)) for each in paying]
 
         return self._database.read(work)
+
+    def call(
+        self, caller: Caller, *, request_no: RequestNo, terminal_id: TerminalId
+    ) -> DispenseRequest:
+        """Call a number to the window: its terminal waits for this one patient, 1:1.
+
+        Raises:
+            Refused: ``staff.role_missing``, ``hospital.dispense_not_found``, ``dispense_step``
+                when nothing waits to be handed out; what refuses the call.
+        """
+        check_role(caller, _PHARMACIST)
+        request = self.get(request_no=request_no)
+        if request.state not in LISTED_STATES or self._calls is None:
+            raise Refused(DISPENSE_STEP, found=request.state.value, asked="call")
+        self._calls.call(terminal_id, request.psn_no)
+        return request
 
     def review(
         self, caller: Caller, *, request_no: RequestNo, refused_because: str = ""

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from shualian.core.database import UtcTime, forbid_in_transaction
+from shualian.core.database.rows import changed_rows, find, sought, write
 from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo, InstitutionCode
 from shualian.core.money import Fen
 from shualian.hospital.model import NOTHING_SAID, FeeSplit
@@ -130,12 +131,9 @@ def batches_of(
     connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
 ) -> Sequence[Batch]:
     """All batches of an encounter, the oldest first."""
-    query = (
-        select(batches)
-        .where(batches.c.institution == institution, batches.c.encounter_no == encounter_no)
-        .order_by(batches.c.chrg_bchno)
-    )
-    return [_batch(row) for row in connection.execute(query)]
+    key = {"institution": institution, "encounter_no": encounter_no}
+    (rows,) = find(connection, sought(batches, "chrg_bchno", **key))
+    return [_batch(row) for row in rows]
 
 
 def hold_batch(
@@ -171,12 +169,9 @@ def settle_batch(
     connection: Connection, institution: InstitutionCode, chrg_bchno: str, by: CommandId
 ) -> None:
     """A payment has settled the batch, whoever holds it now: the insurer has its lines."""
-    _change_batch(
-        connection,
-        (batches.c.institution == institution) & (batches.c.chrg_bchno == chrg_bchno),
-        BatchState.SETTLED,
-        by,
-    )
+    values = {"state": BatchState.SETTLED.value, "held_by": by}
+    here = {"institution": institution, "chrg_bchno": chrg_bchno}
+    write(connection, [changed_rows(batches, values, **here)])
 
 
 def reopen_batch(
@@ -325,7 +320,7 @@ def _change_batch(
     connection.execute(update(batches).where(condition).values(state=state.value, held_by=by))
 
 
-def _batch(row: Row[Any]) -> Batch:
+def _batch(row: Any) -> Batch:
     return Batch(
         chrg_bchno=row.chrg_bchno,
         institution=InstitutionCode(row.institution),

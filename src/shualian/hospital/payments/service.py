@@ -1020,6 +1020,9 @@ class Payments:
         if self._agreements is None:
             raise refusal_of(outcome)
         status = self._agreements.wallet.query(held.command_id).payment
+        if status is None and step is Step.HOLD:
+            # Nothing is held under the identifier; it is ruled out, so that nothing ever will be.
+            return self._take_at_wallet(Step.VOID, stored)
         if status is None:
             raise Refused(WALLET_ANSWER_INVALID, found=outcome.reason.value)
         after = self._record_part(stored, lambda part: told(part, status))

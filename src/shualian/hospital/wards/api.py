@@ -10,11 +10,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shualian.core.clock import Clock, business_date
-from shualian.core.identifiers import CommandId, EncounterNo, RecordNo
+from shualian.core.identifiers import CommandId, EncounterNo, RecordNo, TerminalId
 from shualian.core.money import Fen
 from shualian.hospital.evidence_body import (
     EvidenceAtTerminal,
     EvidenceAtWindow,
+    TerminalText,
     evidence_at_terminal,
     evidence_at_window,
 )
@@ -169,6 +170,13 @@ class WristbandBody(_Body):
     from_wallet_fen: _Money = 0
 
 
+class WardCallBody(_Body):
+    """Let a device at the bed wait for the patient of a wristband."""
+
+    wristband: _Wristband = Field(repr=False)
+    terminal_id: TerminalText
+
+
 class StandingOrderBody(_Body):
     """What every dialysis of a patient is charged."""
 
@@ -178,10 +186,11 @@ class StandingOrderBody(_Body):
 
 
 class SessionBody(_Body):
-    """Begin a dialysis."""
+    """Begin a dialysis; ``doctor`` is who is on duty."""
 
     command_id: _Command
     encounter_no: _Number
+    doctor: DoctorBody | None = None
 
 
 class BedsidePrepareBody(PrepareBody):
@@ -529,6 +538,15 @@ def _add_charges(routes: APIRouter, desk: _Desk) -> None:
 def _add_settlements(routes: APIRouter, desk: _Desk) -> None:
     settling, nursing = desk.of_roles(SETTLING), desk.of_roles(NURSING)
 
+    @routes.post("/calls", dependencies=[Depends(nursing)])
+    def call(body: WardCallBody, response: Response) -> StayLine:
+        """Scan the wristband: the device at the bed waits for this one patient, 1:1."""
+        response.headers["Cache-Control"] = "no-store"
+        stay = desk.wards.bedside.call(
+            wristband=body.wristband, terminal_id=TerminalId(body.terminal_id)
+        )
+        return desk.line(stay)
+
     @routes.post("/stays/{stay_no}/payments", status_code=201, dependencies=[Depends(settling)])
     def prepare(stay_no: _NumberPath, body: PrepareBody) -> PaymentAnswer:
         """Show who would pay what of all that is open."""
@@ -594,6 +612,7 @@ def _add_dialysis(routes: APIRouter, desk: _Desk) -> None:
             command_id=CommandId(body.command_id),
             encounter_no=EncounterNo(body.encounter_no),
             nurse=who.staff_id,
+            doctor=None if body.doctor is None else body.doctor.doctor,
         )
         return _session(made)
 

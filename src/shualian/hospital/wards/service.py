@@ -9,6 +9,7 @@ from shualian.hospital.orders.service import Orders
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.ports import FaceProofs, FieldSealer, InsurerPlatform
 from shualian.hospital.records.service import Records
+from shualian.hospital.wards.bedside.ports import Calls
 from shualian.hospital.wards.bedside.service import Bedside
 from shualian.hospital.wards.charges.ports import PricesOn
 from shualian.hospital.wards.charges.service import WardCharges
@@ -47,6 +48,7 @@ def ward_services(
     orders: Orders,
     payments: Payments,
     prices: PricesOn,
+    calls: Calls,
 ) -> WardServices:
     """The wards over a hospital's other services.
 
@@ -61,6 +63,7 @@ def ward_services(
         orders: Upload what is charged.
         payments: Made with ``stays=StayBillsOf(...)`` over the same database.
         prices: Gives the price list of a day.
+        calls: Arms the devices at the beds.
     """
     charges = WardCharges(institution=institution, database=database, clock=clock, prices=prices)
     stays = Stays(
@@ -82,6 +85,7 @@ def ward_services(
         payments=payments,
         charges=charges,
         stays=stays,
+        calls=calls,
     )
     dialysis = Dialysis(institution=institution, database=database, clock=clock, charges=charges)
     return WardServices(records, stays, charges, bedside, dialysis)

@@ -213,7 +213,8 @@ def settle(
     lines = split_with_trace(policy, items, visit, course.trace)
     burden, whole = _outside_scope(lines)
     scope = Fen(whole - sum(burden.values()))
-    deductible = _layers(course, schedule.layers, person, place, scope)
+    regions = _NO_REGIONS if place is None else _regions(policy, visit)
+    deductible = _layers(course, schedule.layers, person, place, regions, scope)
     fund_sum = Fen(sum(course.funds.values()))
     burden[PersonPart.DEDUCTIBLE] = deductible
     burden[PersonPart.SCOPE_SHARE] = Fen(scope - deductible - fund_sum)
@@ -231,6 +232,16 @@ def settle(
         accrual=course.accrual,
         trace=tuple(course.trace),
     )
+
+
+_NO_REGIONS: Mapping[str, int] = {}
+
+
+def _regions(policy: Policy, visit: VisitFacts) -> Mapping[str, int]:
+    """Whose catalogue and whose policy, as facts of the trace, where they were told."""
+    if not visit.care_region:
+        return _NO_REGIONS
+    return {"care_region": int(visit.care_region), "insured_region": int(policy.region)}
 
 
 def _outside_scope(lines: Sequence[LineSplit]) -> tuple[Burden, Fen]:
@@ -254,6 +265,7 @@ def _layers(
     layers: tuple[Layer, ...],
     person: Beneficiary,
     place: OutOfRegion | None,
+    regions: Mapping[str, int],
     scope: Fen,
 ) -> Fen:
     """Let every layer pay; gives the deductible of the basic insurance that was borne.
@@ -261,7 +273,7 @@ def _layers(
     A later layer looks at what the earlier ones leave with the person above the deductible:
     the national arithmetic (2.12) lets no fund pay of the deductible.
     """
-    base = _after_share(course, place, scope)
+    base = _after_share(course, place, regions, scope)
     ratio_off = NOTHING if place is None else place.ratio_off
     deductible, course.reached = _pay(course, layers[0], base, ratio_off, _BASIC_RULES)
     above = Fen(base - deductible)
@@ -272,7 +284,9 @@ def _layers(
     return deductible
 
 
-def _after_share(course: _Course, place: OutOfRegion | None, scope: Fen) -> Fen:
+def _after_share(
+    course: _Course, place: OutOfRegion | None, regions: Mapping[str, int], scope: Fen
+) -> Fen:
     if place is None:
         return scope
     borne = portion(scope, place.share)
@@ -284,6 +298,7 @@ def _after_share(course: _Course, place: OutOfRegion | None, scope: Fen) -> Fen:
         ratio=place.share,
         share=place.ratio_off,
         borne=borne,
+        **regions,
     )
     return left
 

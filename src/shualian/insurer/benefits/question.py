@@ -184,6 +184,7 @@ def _visit(question: Question) -> VisitFacts:
             care_region=visit.care_region or region, insured_region=region, filed=visit.filed
         ),
         so_far={counter: Fen(amount) for counter, amount in visit.so_far.items()},
+        care_region=visit.care_region or region,
     )
 
 

@@ -258,6 +258,7 @@ class VisitFacts:
         acct_used: ``acct_used_flag``: whether the personal account is to be used.
         dise_codg: 病种编码 of a chronic or special disease, or empty.
         place: Where the care is given.
+        care_region: Whose catalogue classified the bill, 6 digits; empty when it was not told.
         so_far: What earlier settlements of this same visit, less cancelled ones, added to the
             counters: the sum of their ``accrual``. Empty for the first.
     """
@@ -268,6 +269,7 @@ class VisitFacts:
     dise_codg: str = ""
     place: CarePlace = CarePlace.LOCAL
     so_far: Mapping[str, Fen] = field(default_factory=dict)
+    care_region: str = ""
 
 
 @dataclass(frozen=True, slots=True)

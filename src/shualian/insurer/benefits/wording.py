@@ -36,9 +36,9 @@ _SENTENCES: Mapping[Rule, _Sentences] = {
         "en": "{item}: class A, all {after} yuan are covered",
     },
     Rule.OUT_OF_REGION: {
-        "zh": "在参保地以外就医：{before} 元里先由个人承担 {ratio}，即 {borne} 元，"
+        "zh": "在参保地以外就医{regions}：{before} 元里先由个人承担 {ratio}，即 {borne} 元，"
         "基金支付比例降低 {share}",
-        "en": "Care outside the insured region: of {before} yuan you first bear {ratio}, "
+        "en": "Care outside the insured region{regions}: of {before} yuan you first bear {ratio}, "
         "{borne} yuan; the fund's ratios fall by {share}",
     },
     Rule.DEDUCTIBLE: {
@@ -93,16 +93,17 @@ _SENTENCES: Mapping[Rule, _Sentences] = {
     },
 }
 _LOWER_RATIOS: _Sentences = {
-    "zh": "在参保地以外就医：基金支付比例降低 {share}",
-    "en": "Care outside the insured region: the fund's ratios fall by {share}",
+    "zh": "在参保地以外就医{regions}：基金支付比例降低 {share}",
+    "en": "Care outside the insured region{regions}: the fund's ratios fall by {share}",
 }
 _NO_DIFFERENCE: _Sentences = {
-    "zh": "在参保地以外就医：待遇和参保地一样",
-    "en": "Care outside the insured region: paid as in it",
+    "zh": "在参保地以外就医{regions}：待遇和参保地一样",
+    "en": "Care outside the insured region{regions}: paid as in it",
 }
 _FIRST_SHARE: _Sentences = {
-    "zh": "在参保地以外就医：{before} 元里先由个人承担 {ratio}，即 {borne} 元",
-    "en": "Care outside the insured region: of {before} yuan you first bear {ratio}, {borne} yuan",
+    "zh": "在参保地以外就医{regions}：{before} 元里先由个人承担 {ratio}，即 {borne} 元",
+    "en": "Care outside the insured region{regions}: of {before} yuan you first bear {ratio}, "
+    "{borne} yuan",
 }
 _DEDUCTIBLE_BORNE: _Sentences = {
     "zh": "起付线 {standard} 元，今年已经累计满，这次不用再承担",
@@ -186,6 +187,8 @@ def render_trace(settlement: Settlement, language: Language) -> tuple[str, ...]:
 def _sentence(step: Step, items: Mapping[ChargeItemNo, ClassifiedItem], language: Language) -> str:
     words = {name: _shown(name, value) for name, value in step.facts.items()}
     words |= {"before": _yuan(step.before), "after": _yuan(step.after)}
+    if step.rule is Rule.OUT_OF_REGION:
+        words["regions"] = _regions(step.facts)[language]
     if step.rule in _OF_LINES:
         words |= _of_item(items[ChargeItemNo(step.subject)], words, language)
     elif step.subject:
@@ -237,6 +240,17 @@ def _out_of_region(facts: Mapping[str, int]) -> _Sentences:
     if facts["ratio"]:
         return _FIRST_SHARE
     return _LOWER_RATIOS if facts["share"] else _NO_DIFFERENCE
+
+
+def _regions(facts: Mapping[str, int]) -> _Sentences:
+    """Whose catalogue and whose policy apply."""
+    if "care_region" not in facts:
+        return {"zh": "", "en": ""}
+    care, insured = f"{facts['care_region']:06}", f"{facts['insured_region']:06}"
+    return {
+        "zh": f"（目录按就医地 {care}，待遇按参保地 {insured}）",
+        "en": f" (catalogue of the care region {care}, policy of the insured region {insured})",
+    }
 
 
 def _segment(facts: Mapping[str, int]) -> _Sentences:

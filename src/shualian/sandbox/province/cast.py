@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shualian.core.id_number import SANDBOX_REGION
 from shualian.sandbox.city import PATIENT, PATIENT_SEEN, STRANGER_SEEN, SamplePerson
-from shualian.sandbox.province.model import OTHER_REGION
+from shualian.sandbox.province.model import OTHER_REGION, PHYSICIAN_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Player:
 
     Attributes:
         person: Who it is; the police registry holds the picture that is called enrolled.
-        seen: Name of the sample picture before the camera.
+        seen: Name of the sample picture before the camera; empty for who has no face here.
         insutype: 险种类型.
         region: Where the person is insured.
         login: Account name, for a member of staff.
@@ -43,11 +43,15 @@ ELSEWHERE = Player(
 )
 """Insured in the other region, buys medicine here."""
 PHYSICIAN = Player(
-    SamplePerson("钱示范", "19790702", "024", "1101", "310.50", "astronaut_1"), "astronaut_1"
+    SamplePerson(PHYSICIAN_NAME, "19790702", "024", "1101", "310.50", "astronaut_1"), "astronaut_1"
 )
 """The doctor who sees the visitor; the same picture is enrolled and seen."""
-PHYSICIAN_CODE = "D990000100001"
-"""Under which the doctor is listed: the first one of the first hospital."""
-PLAYERS = (VISITOR, INPATIENT, ELSEWHERE, PHYSICIAN)
+COMPANION = Player(
+    SamplePerson("周对照", "19620316", "026", PATIENT.psn_type, PATIENT.balance_yuan, ""), ""
+)
+"""Insured as the visitor is, and never uses a face: pays the same by document."""
+PLAYERS = (VISITOR, INPATIENT, ELSEWHERE, PHYSICIAN, COMPANION)
 STRANGER = STRANGER_SEEN
 """Somebody whom nobody knows."""
+FACES = tuple(player for player in PLAYERS if player.seen)
+"""Those who have a face, whose pictures the police registry holds."""

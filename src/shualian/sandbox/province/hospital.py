@@ -2,10 +2,12 @@
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from csv import DictWriter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 
 from shualian.assembly import HospitalSide
 from shualian.core.clock import business_date
@@ -30,7 +32,8 @@ from shualian.sandbox.province.model import (
 )
 from shualian.sandbox.province.model import Title as SampleTitle
 from shualian.staff.model import INSURER, Caller, Employer, Role
-from shualian.staff.passwords.model import Password
+from shualian.staff.passwords.model import HashCost, Password
+from shualian.staff.service import StaffServices
 
 PASSPHRASE = "sample four words please"  # noqa: S105 - opens sample accounts only
 """Of every sample account that signs in with a password; said on the screen of the sandbox."""
@@ -39,6 +42,10 @@ SLOTS = 30
 WARD_DEPARTMENT = "0305"
 """Nephrology has beds, and chairs for dialysis."""
 
+_THREADS = 16
+"""So many write at once; a database commits them together."""
+_HASH_COST = HashCost(passes=1, memory_kib=1024, lanes=1)
+"""The pass-phrase of all sample accounts is printed on the screen: nothing is gained by more."""
 _EXPIRES_IN = timedelta(days=540)
 _BOXES = Decimal(2_000)
 _TITLES = {
@@ -63,23 +70,29 @@ class Accounts:
 
     Attributes:
         administrator: Whose passkey is a program's; sets the hospital up.
+        passkey: That passkey.
         by_login: Everybody else, by account name.
     """
 
     administrator: Caller
+    passkey: Authenticator
     by_login: Mapping[str, Caller]
 
 
 def open_accounts(hospital: HospitalSide, sample: SampleHospital) -> Accounts:
     """Make every account; each is approved by the insurer's supervisor, as the rule of two asks."""
-    employer = Employer(sample.code)
-    accounts, credentials = hospital.staff.accounts, hospital.staff.credentials
+    employer, staff = Employer(sample.code), hospital.sample_staff(_HASH_COST)
+    accounts, credentials = staff.accounts, staff.credentials
     first = accounts.bootstrap(employer=employer, login="administrator", name="示例管理员")
     key = Authenticator(origin=hospital.settings.staff_origin)
     options = credentials.enrolment_options(code=first.code)
     chief = credentials.enrol_passkey(key.create(options), code=first.code).caller
     people = [each for each in _people(sample) if each.role is not Role.ADMINISTRATOR]
-    return Accounts(chief, {each.login: _account(hospital, chief, each) for each in people})
+    with ThreadPoolExecutor(_THREADS) as threads:
+        made = threads.map(partial(_account, staff, chief), people)
+        return Accounts(
+            chief, key, {each.login: one for each, one in zip(people, made, strict=True)}
+        )
 
 
 def set_up(
@@ -107,8 +120,8 @@ def _people(sample: SampleHospital) -> Iterator[SampleStaff]:
         yield SampleStaff(doctor.login, doctor.name, Role.DOCTOR)
 
 
-def _account(hospital: HospitalSide, chief: Caller, person: SampleStaff) -> Caller:
-    accounts = hospital.staff.accounts
+def _account(staff: StaffServices, chief: Caller, person: SampleStaff) -> Caller:
+    accounts = staff.accounts
     made = accounts.create(
         chief, employer=chief.employer, login=person.login, name=person.name, roles=[person.role]
     )
@@ -121,7 +134,7 @@ def _account(hospital: HospitalSide, chief: Caller, person: SampleStaff) -> Call
     if proposal is None:
         raise LookupError("a new account waits for its approval")
     accounts.approve(_SUPERVISOR, staff_id=made.staff_id, proposal_id=proposal.proposal_id)
-    return hospital.staff.credentials.enrol_password(
+    return staff.credentials.enrol_password(
         code=made.code, password=Password.typed(PASSPHRASE)
     ).caller
 
@@ -170,12 +183,15 @@ def _set_up_ward(hospital: HospitalSide, sample: SampleHospital) -> None:
 
 
 def _stock(hospital: HospitalSide, pharmacist: Caller, today: date) -> None:
-    for code in _medicines(hospital):
+    def receive(code: str) -> None:
         hospital.stock.receive(
             pharmacist,
             command_id=CommandId(f"SANDBOX-STOCK-{code}"),
             delivery=Delivery(code, "S2026-01", today + _EXPIRES_IN, _BOXES),
         )
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        list(threads.map(receive, _medicines(hospital)))
 
 
 def _medicines(hospital: HospitalSide) -> Sequence[str]:

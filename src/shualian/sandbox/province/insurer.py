@@ -24,8 +24,8 @@ from shualian.sandbox.insured_city import (
     people_csv,
     synthetic_vectors,
 )
-from shualian.sandbox.province.cast import PHYSICIAN, PHYSICIAN_CODE, PLAYERS, Player
-from shualian.sandbox.province.model import Province, Resident, SampleHospital
+from shualian.sandbox.province.cast import PHYSICIAN, PLAYERS, Player
+from shualian.sandbox.province.model import PHYSICIAN_CODE, Province, Resident, SampleHospital
 from shualian.terminals.agent.model import AgentIdentity, EnrolmentBody
 from shualian.terminals.agent.store import AgentFolder
 from shualian.terminals.enrolment.model import key_id_of
@@ -94,10 +94,11 @@ def install_terminals(
     insurer: InsurerSide, hospital: SampleHospital, folder: Path
 ) -> Mapping[str, Path]:
     """Enrol and approve a simulated terminal at each place; the agents' folders by place."""
-    return {
-        spec.place.name: _install(insurer, hospital, spec, folder / secrets.token_hex(4))
-        for spec in hospital.places
-    }
+    places = hospital.places
+    with ThreadPoolExecutor(_THREADS) as threads:
+        install = partial(_install, insurer, hospital, folder)
+        folders = list(threads.map(install, places))
+    return {spec.place.name: at for spec, at in zip(places, folders, strict=True)}
 
 
 def register_doctors(insurer: InsurerSide, hospital: SampleHospital) -> None:
@@ -124,7 +125,10 @@ def _number_of_doctor(hospital: SampleHospital, place: int) -> IdNumber:
     return IdNumber(digits + check_character(digits))
 
 
-def _install(insurer: InsurerSide, hospital: SampleHospital, spec: PlaceSpec, folder: Path) -> Path:
+def _install(
+    insurer: InsurerSide, hospital: SampleHospital, terminals: Path, spec: PlaceSpec
+) -> Path:
+    folder = terminals / secrets.token_hex(4)
     enrolments = insurer.terminals.enrolments
     actor = InstitutionStaff(_ADMINISTRATOR, hospital.code)
     invitation = enrolments.create_place(actor=actor, spec=spec)

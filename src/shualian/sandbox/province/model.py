@@ -24,6 +24,9 @@ from shualian.verification.model import Scene
 
 OTHER_REGION = "990100"
 """邻市, whose policies have another structure."""
+PHYSICIAN_CODE = "D990000100001"
+"""The first doctor of the first hospital, who has a face (:mod:`~.province.cast`)."""
+PHYSICIAN_NAME = "钱示范"
 PEOPLE = 2_000
 PEOPLE_ELSEWHERE_OF_TEN = 3
 """So many of ten people are insured in the other region."""
@@ -222,10 +225,11 @@ def _doctors(code: str, departments: Sequence[SampleDepartment], each: int) -> l
     for place, department in enumerate(departments):
         for seat in range(each):
             number = place * each + seat + 1
+            dr_code = f"D{code[1:7]}{int(code[-1])}{number:05d}"
             made.append(
                 SampleDoctor(
-                    code=f"D{code[1:7]}{int(code[-1])}{number:05d}",
-                    name=_name(code, number),
+                    code=dr_code,
+                    name=PHYSICIAN_NAME if dr_code == PHYSICIAN_CODE else _name(code, number),
                     title=_TITLES[number % len(_TITLES)],
                     department=department.code,
                     room=f"{department.floor} {200 + number} 诊室",

@@ -17,10 +17,11 @@ from shualian.core.settings import HospitalSettings, Settings
 from shualian.face.engine import FaceEngine
 from shualian.face.weights.source import WeightSource
 from shualian.hospital.wallet.model import PayerRef
+from shualian.sandbox.authenticator import Authenticator
 from shualian.sandbox.ewallet.model import Terms
 from shualian.sandbox.ewallet.server import open_wallet
 from shualian.sandbox.police_registry.server import open_registry, put_people
-from shualian.sandbox.province.cast import PLAYERS
+from shualian.sandbox.province.cast import FACES, PLAYERS
 from shualian.sandbox.province.hospital import PASSPHRASE, open_accounts, set_up
 from shualian.sandbox.province.insurer import (
     LoadedPeople,
@@ -35,6 +36,8 @@ from shualian.terminals.agent.store import AgentFolder
 
 SETTINGS_FILE = "sandbox.toml"
 PROVINCE_FILE = "province.json"
+PORTS = 40
+"""So many in a row hold every listener of the province."""
 _NOWHERE = "http://127.0.0.1:1"
 _WALLET_MONEY = Fen(2_000_00)
 _WALLET_LIMITS = (Fen(800_00), Fen(3_000_00))
@@ -82,6 +85,14 @@ class Loaded:
     people: LoadedPeople
 
 
+@dataclass(frozen=True, slots=True)
+class _Hospitals:
+    """What was loaded at the hospitals, by institution: terminals' folders, and a passkey each."""
+
+    terminals: dict[InstitutionCode, Mapping[str, Path]]
+    passkeys: dict[InstitutionCode, Authenticator]
+
+
 Tell = Callable[[str], None]
 
 
@@ -117,19 +128,26 @@ def load_province(
     with ExitStack() as opened:
         # Nobody is asked while loading; the notice promises a registry and a listener checks it.
         house = open_house(opened, settings, mode=Mode.SANDBOX, clock=clock)
-        loaded, terminals = _load(house, province, folder, clock, tell)
-    _stand_ins(folder, clock, loaded)
+        people, hospitals = _load(house, province, folder, clock, tell)
+    _stand_ins(folder, clock, people)
     tell("替身：公安人口信息里有示例照片，电子支付账户里有演练用的钱")
     file = folder / SETTINGS_FILE
     file.write_text(_toml(settings), encoding="utf-8")
-    _write_province(folder, seed, terminals)
-    return Loaded(file, terminals, loaded)
+    _write_province(folder, seed, hospitals)
+    return Loaded(file, hospitals.terminals, people)
 
 
 def settings_of(folder: Path, hospitals: Sequence[SampleHospital], ports: Ports) -> Settings:
-    """The settings of the province; each hospital has listeners of its own."""
+    """The settings of the province; each hospital has listeners of its own.
+
+    No database and no outside party of the operator's own settings is touched.
+    """
     return Settings(
         data_dir=folder,
+        insurer_database_url=None,
+        audit_checkpoints_dir=None,
+        registry_url=None,
+        ewallet_url=None,
         terminal_origin=ports.at(0),
         channel_origin=ports.at(1),
         staff_origin=ports.at(2),
@@ -151,7 +169,7 @@ def settings_of(folder: Path, hospitals: Sequence[SampleHospital], ports: Ports)
 
 def _load(
     house: House, province: Province, folder: Path, clock: Clock, tell: Tell
-) -> tuple[LoadedPeople, Mapping[InstitutionCode, Mapping[str, Path]]]:
+) -> tuple[LoadedPeople, _Hospitals]:
     insurer = house.insurer
     contract(insurer, province)
     people = settle_people(insurer, province, clock)
@@ -159,11 +177,11 @@ def _load(
         f"参保人 {len(people.residents) + len(people.players)} 人，两个参保地；"
         f"其中 {people.templates} 人留有特征（随机向量，不是人脸）"
     )
-    terminals = {}
+    made = _Hospitals({}, {})
     for hospital, sample in zip(house.hospitals, province.hospitals, strict=True):
         folders = install_terminals(insurer, sample, folder / "terminals" / sample.code)
-        terminals[sample.code] = folders
         accounts = open_accounts(hospital, sample)
+        made.terminals[sample.code], made.passkeys[sample.code] = folders, accounts.passkey
         set_up(hospital, sample, accounts, {name: _number(at) for name, at in folders.items()})
         register_doctors(insurer, sample)
         for player in PLAYERS:
@@ -175,7 +193,7 @@ def _load(
             f"{sample.institution.name}：{len(sample.departments)} 个科室，"
             f"{len(sample.doctors)} 位医生，{len(folders)} 台终端"
         )
-    return people, terminals
+    return people, made
 
 
 def payer_of(psn_no: PersonNo) -> PayerRef:
@@ -189,7 +207,7 @@ def _stand_ins(folder: Path, clock: Clock, people: LoadedPeople) -> None:
         folder / "police-registry", engine=engine, clock=clock, origin=_NOWHERE
     )
     with registry as opened:
-        put_people(opened, [player.person for player in PLAYERS], sample_pictures())
+        put_people(opened, [player.person for player in FACES], sample_pictures())
     now = clock.now()
     terms = Terms(*_WALLET_LIMITS, now - timedelta(days=1), now + _AGREED_FOR)
     with open_wallet(folder / "e-wallet", clock=clock, origin=_NOWHERE) as wallet:
@@ -202,16 +220,17 @@ def _number(folder: Path) -> TerminalId:
     return AgentFolder(folder, mode=Mode.SANDBOX).identity().terminal_id
 
 
-def _write_province(
-    folder: Path, seed: int, terminals: Mapping[InstitutionCode, Mapping[str, Path]]
-) -> None:
+def _write_province(folder: Path, seed: int, hospitals: _Hospitals) -> None:
     known = {
         "sample_data": "演练用的示例数据，没有真人 / sample data for the sandbox, no real people",
         "seed": seed,
         "passphrase_of_sample_accounts": PASSPHRASE,
+        "passkeys_of_sample_administrators": {
+            code: passkey.saved() for code, passkey in hospitals.passkeys.items()
+        },
         "terminals": {
             code: {name: str(at.relative_to(folder)) for name, at in places.items()}
-            for code, places in terminals.items()
+            for code, places in hospitals.terminals.items()
         },
     }
     text = json.dumps(known, ensure_ascii=False, indent=2)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from shualian.core.clock import Clock
 from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
+from shualian.sandbox.authenticator import Authenticator
 from shualian.sandbox.city import TERMINAL_SOFTWARE
 from shualian.sandbox.visit.server import on_loopback
 from shualian.terminals.agent.model import ClaimBody
@@ -118,6 +119,15 @@ class StaffAtDesk:
         """
         body = {"login": login, "password": password}
         self.post(f"/{side}/staff/sign-in/password", body)
+
+    def sign_in_with_passkey(self, side: str, passkey: Authenticator) -> None:
+        """Sign in with a passkey, as those who govern must.
+
+        Raises:
+            AnsweredNo: When it is refused.
+        """
+        options = self.post(f"/{side}/staff/sign-in/passkey/options")
+        self.post(f"/{side}/staff/sign-in/passkey", {"credential": passkey.get(options)})
 
     def post(self, path: str, body: Mapping[str, Any] | BaseModel | None = None) -> Any:
         """A request that changes something; gives the JSON of the answer.

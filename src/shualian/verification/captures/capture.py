@@ -34,7 +34,7 @@ from shualian.face.model import (
     Profile,
     Purpose,
 )
-from shualian.face.pictures import FRAME_BYTES_MAX, FRAME_PIXELS_MAX, decode_picture
+from shualian.face.pictures import FRAME_BYTES_MAX, FRAME_PIXELS_MAX, decode_picture, turned_upright
 from shualian.gallery.model import Probe
 from shualian.verification.ports import Captured, NewTemplate
 
@@ -82,14 +82,17 @@ class Measured:
     Attributes:
         best: Of the one best frame, as the calibration was made.
         passive_scores: Of every frame.
-        picture: The best frame as the terminal sent it, for the police registry.
+        picture: The best frame as the terminal sent it, for the police registry; turned upright
+            where the head lay, because the registry expects people who stand.
         enrolment: The best frame measured by what enrolment asks; None when that was not asked.
+        profile: How the person was in front of the camera.
     """
 
     best: Measurement
     passive_scores: tuple[float, ...]
     picture: bytes = field(repr=False)
     enrolment: Measurement | None
+    profile: Profile
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,8 +187,9 @@ class Capture:
         return Measured(
             best=best.measured,
             passive_scores=tuple(one.measured.passive_liveness for one in kept),
-            picture=best.encoded,
+            picture=turned_upright(best.encoded, best.measured.face.rotation),
             enrolment=self._measured_for_enrolment(best.encoded) if enrol else None,
+            profile=self._profile,
         )
 
     def finish(
@@ -253,6 +257,7 @@ def captured_of(
         picture=measured.picture,
         enrolment=_template(measured.enrolment) if active else None,
         active=active,
+        profile=measured.profile,
     )
 
 

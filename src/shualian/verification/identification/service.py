@@ -1,12 +1,14 @@
 """From a capture to a finding: whom to compare with, the comparison, the registry, the standing."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from shualian.core.clock import Clock
 from shualian.core.identifiers import PersonNo, TerminalId, new_identifier
 from shualian.core.refusals import Refused
 from shualian.core.settings import RegistryCheck
 from shualian.face.liveness.decision import LivenessLevel
+from shualian.face.model import Profile
 from shualian.verification.identification.model import (
     Candidate,
     decide_identification,
@@ -229,7 +231,7 @@ class Identification:
         return Found(
             subject=subject,
             score=matched.score if isinstance(matched, Candidate) else None,
-            point=self._point(sought) if by_template else None,
+            point=_stated(self._point(sought), captured) if by_template else None,
             factors=_FACTORS[sought.by],
             registry=verdict,
             active=captured.active,
@@ -255,6 +257,13 @@ class Identification:
         return self._registry.compare(
             RegistryQuery(new_identifier(), identity.id_number, identity.name, captured.picture)
         )
+
+
+def _stated(point: OperatingPoint, captured: Captured) -> OperatingPoint:
+    """What is proven of a decision: nothing for heads that lay, which no calibration saw."""
+    if captured.profile is Profile.STANDING:
+        return point
+    return replace(point, proven_for_population=False)
 
 
 def _check_capture(captured: Captured, level: LivenessLevel) -> None:

@@ -205,6 +205,12 @@ export const en: Words = {
     },
     code: 'Code',
   },
+  window: {
+    title: 'A window does this too',
+    about: 'Without a face scan, at the same price, queue and claim',
+    bring: 'Please bring your ID card to a window',
+    face: 'Scan after all',
+  },
   help: {
     title: 'Call for help',
     ringing: 'Calling a member of staff',

@@ -203,6 +203,12 @@ export const zh = {
     },
     code: '代码',
   },
+  window: {
+    title: '这件事窗口也能办',
+    about: '不刷脸也一样办，费用、排队、报销都一样',
+    bring: '请带上身份证，到人工窗口',
+    face: '还是刷脸',
+  },
   help: {
     title: '找人帮忙',
     ringing: '正在通知工作人员',

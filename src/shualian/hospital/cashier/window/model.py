@@ -9,7 +9,7 @@ from shualian.hospital.cashier.overrides.model import OVERRIDE_NEEDED, OverrideK
 from shualian.hospital.cashier.refunds.model import RefundDue
 from shualian.hospital.cashier.tenders.model import Taking
 from shualian.hospital.model import Amounts, Channel, Evidence, hospital_kind
-from shualian.hospital.orders.model import BatchState
+from shualian.hospital.orders.model import BatchState, ChargeItem
 from shualian.hospital.payments.model import Payment
 
 DOCUMENT_FEN_MAX = Fen(3_000_00)
@@ -39,6 +39,7 @@ class OpenBatch:
         items: How many.
         amount_fen: What they cost.
         uploaded: Whether the insurer has classed all of them; else they cannot be settled yet.
+        lines: They.
     """
 
     chrg_bchno: str
@@ -46,6 +47,7 @@ class OpenBatch:
     items: int
     amount_fen: Fen
     uploaded: bool
+    lines: tuple[ChargeItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

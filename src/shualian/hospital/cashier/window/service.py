@@ -236,4 +236,4 @@ class Window:
 
 def _batch(chrg_bchno: str, state: BatchState, items: Sequence[ChargeItem]) -> OpenBatch:
     uploaded = all(item.split is not None for item in items)
-    return OpenBatch(chrg_bchno, state, len(items), bill_amount(items), uploaded)
+    return OpenBatch(chrg_bchno, state, len(items), bill_amount(items), uploaded, tuple(items))

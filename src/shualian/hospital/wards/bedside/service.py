@@ -8,7 +8,13 @@ from sqlalchemy import Connection
 
 from shualian.core.clock import Clock
 from shualian.core.database import Database
-from shualian.core.identifiers import CommandId, EncounterNo, InstitutionCode, StaffId
+from shualian.core.identifiers import (
+    CommandId,
+    EncounterNo,
+    InstitutionCode,
+    StaffId,
+    TerminalId,
+)
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
 from shualian.hospital.model import DocumentEvidence, Evidence
@@ -30,6 +36,7 @@ from shualian.hospital.wards.bedside.model import (
     WristbandSettlement,
     check_same_wristband,
 )
+from shualian.hospital.wards.bedside.ports import Calls
 from shualian.hospital.wards.charges.service import WardCharges
 from shualian.hospital.wards.stays.model import Stay, StayState
 from shualian.hospital.wards.stays.service import Stays
@@ -49,6 +56,7 @@ class Bedside:
         payments: Payments,
         charges: WardCharges,
         stays: Stays,
+        calls: Calls,
     ) -> None:
         """Describe it; ``payments`` must know the stays (``StayBillsOf``)."""
         self._institution = institution
@@ -59,6 +67,23 @@ class Bedside:
         self._payments = payments
         self._charges = charges
         self._stays = stays
+        self._calls = calls
+
+    def call(self, *, wristband: str, terminal_id: TerminalId) -> Stay:
+        """Arm a device at the bed for the patient whose wristband a nurse scanned.
+
+        From then on it compares with this one person, and no number is typed.
+
+        Args:
+            wristband: As it was scanned.
+            terminal_id: The device, of this hospital.
+
+        Raises:
+            Refused: ``hospital.wristband_invalid``; what refuses the call.
+        """
+        stay = self._stays.of_wristband(wristband)
+        self._calls.call(terminal_id, stay.psn_no)
+        return stay
 
     def prepare(
         self, *, command_id: CommandId, stay_no: EncounterNo, acct_used_flag: bool = True

@@ -53,7 +53,13 @@ class Rules:
             care_region=found.region, insured_region=self.insurance.insuplc_admdvs, filed=False
         )
         return VisitFacts(
-            bill.med_type, self.level, bill.acct_used, disease, place, so_far=found.so_far
+            bill.med_type,
+            self.level,
+            bill.acct_used,
+            disease,
+            place,
+            so_far=found.so_far,
+            care_region=found.region,
         )
 
     def classified(self, items: Sequence[ChargeItem | OpenItem]) -> list[ClassifiedItem]:

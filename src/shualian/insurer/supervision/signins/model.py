@@ -31,9 +31,12 @@ SignInId = NewType("SignInId", str)
 
 VALID_MAX = timedelta(hours=12)
 """The longest time that any policy may let a sign-in hold."""
-WITHOUT_ORDER = frozenset(("01", "07"))
-"""``med_chrgitm_type`` of what follows from the stay and no doctor orders: beds (床位费) and
-nursing (护理费). Charged for each day, whoever is on duty."""
+WITHOUT_ORDER = frozenset(("01", "02", "07", "12", "13"))
+"""``med_chrgitm_type`` of what follows from the stay or the registration and no doctor orders.
+
+Beds (床位费) and nursing (护理费) are charged for each day, whoever is on duty. Consultation fees
+(诊察费, 一般诊疗费, 挂号费) are due when somebody registers, which is hours before a morning's
+doctor comes and signs in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +356,7 @@ def signed_out(sign_in: SignIn, *, now: datetime) -> SignIn:
 
 
 def needing_doctor(ordered: Iterable[Ordered]) -> list[Ordered]:
-    """Those that a doctor ordered: all but beds and nursing."""
+    """Those that a doctor ordered: all but :data:`WITHOUT_ORDER`."""
     return [each for each in ordered if each.med_chrgitm_type not in WITHOUT_ORDER]
 
 
