@@ -58,13 +58,13 @@ from shualian.hospital.clinical.service import (
 from shualian.hospital.desk.service import DoctorDesk
 from shualian.hospital.dispensing import store as dispensing_store
 from shualian.hospital.dispensing.ports import RefundDone
-from shualian.hospital.dispensing.returns.service import Returns
-from shualian.hospital.dispensing.service import (
-    Dispensing,
+from shualian.hospital.dispensing.prescriptions.service import (
     SignedPrescriptions,
     refuse_handed_out,
     refuse_refund_of_handed_out,
 )
+from shualian.hospital.dispensing.returns.service import Returns
+from shualian.hospital.dispensing.service import Dispensing
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.encounters.model import Encounter

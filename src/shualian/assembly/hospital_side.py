@@ -27,13 +27,13 @@ from shualian.hospital.clinical.service import (
     refuse_refund_of_performed,
 )
 from shualian.hospital.desk.service import DoctorDesk
-from shualian.hospital.dispensing.returns.service import PaymentRefunds, Returns
-from shualian.hospital.dispensing.service import (
-    Dispensing,
+from shualian.hospital.dispensing.prescriptions.service import (
     SignedPrescriptions,
     refuse_handed_out,
     refuse_refund_of_handed_out,
 )
+from shualian.hospital.dispensing.returns.service import PaymentRefunds, Returns
+from shualian.hospital.dispensing.service import Dispensing
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations.service import Examinations, ResultsOfVisits

@@ -23,7 +23,7 @@ from shualian.hospital.dispensing.model import (
     ReturnPart,
     Standing,
 )
-from shualian.hospital.dispensing.service import ChargedMedicine
+from shualian.hospital.dispensing.prescriptions.service import ChargedMedicine
 from shualian.hospital.stock import store as stock_store
 from shualian.hospital.stock.model import BatchId, Place
 

@@ -138,7 +138,8 @@ def test_what_stays_of_a_line_without_codes_is_still_not_paid_by_the_fund(
     )
 
     (line,) = world.insurer.lines.values()
-    assert (line.detail.cnt, line.detail.hosp_appr_flag) == (2, FUND_REFUSED)
+    assert line.detail.cnt == 2
+    assert line.detail.hosp_appr_flag == FUND_REFUSED
     payment = world.payments.get(command_id=pharmacy.command_of(handover))
     assert payment.answer.amounts.fulamt_ownpay_amt == 64_00
     assert payment.answer.amounts.fund_pay_sumamt == 0
