@@ -1485,6 +1485,7 @@ class World:
                 proofs=self.proofs,
                 insurer=self.insurer,
                 sealer=self.sealer,
+                calls=self.expected,
             ),
             emergencies=EmergencyDesk(
                 institution=institution,

@@ -86,7 +86,7 @@ class Wards:
             orders=world.orders,
             payments=self.payments,
             prices=lambda _day: WARD_PRICES,
-            calls=self.calls,
+            calls=world.expected,
         )
         self.stays = self.services.stays
         self.charges = self.services.charges
