@@ -6,14 +6,14 @@ SHARE := $(VENV)/share/shualian
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_ROOT_USER_ACTION = ignore
 
-.PHONY: demo test test-eyes test-rest test-pages check format setup weights samples pages screenshots lock clean
+.PHONY: demo test test-eyes test-rest test-pages check format setup weights samples pages browser screenshots lock clean
 
 demo: setup weights samples pages
 	$(BIN)/shualian demo
 
 # Two processes side by side, each with its own PostgreSQL; each looks at its own log last.
 EYES := tests/cli tests/face tests/gallery tests/gateway tests/sandbox tests/web tests/pages
-test: check weights samples pages
+test: check weights samples pages browser
 	$(MAKE) --no-print-directory --output-sync --jobs 2 test-eyes test-rest
 	$(MAKE) --no-print-directory test-pages
 
@@ -65,6 +65,12 @@ $(SHARE)/samples/.installed: requirements/samples.txt | setup
 # The pages, built into the package; quick when nothing has changed.
 pages: setup
 	$(BIN)/python web/build_pages.py
+
+# Debian's Chromium for the tests of pages, where it can be installed; else they are skipped, loudly.
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null; } || \
+	  echo "Chromium is missing: the tests of pages will be skipped"
 
 # Pictures of every screen in report/screens, to be looked at.
 screenshots: setup

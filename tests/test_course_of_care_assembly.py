@@ -1,10 +1,12 @@
 """Between the halves in one process: evidence of every kind registers, calls arm, 2202 cancels."""
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import timedelta
 
 import pytest
+from fastapi.testclient import TestClient
 
 from shualian.assembly import (
     HospitalSide,
@@ -29,6 +31,8 @@ from shualian.core.mode import Mode
 from shualian.core.money import ZERO
 from shualian.core.refusals import Refused
 from shualian.core.settings import HospitalSettings, Settings
+from shualian.hospital.cashier.shifts.model import DrawerNo
+from shualian.hospital.cashier.tenders.model import Offer, TenderKind
 from shualian.hospital.encounters.model import Encounter, EncounterState
 from shualian.hospital.model import (
     CardEvidence,
@@ -50,11 +54,16 @@ from shualian.staff.model import Caller, Employer, Role
 from shualian.terminals.model import InstitutionStaff
 from shualian.trust.signatures import Algorithm, SigningKey
 from shualian.verification.model import Scene
+from shualian.web.application import build_listener
+from shualian.web.hospital_rooms import NO_REAL_MONEY, label_of, staff_rooms
 
 HOSPITAL = city.HOSPITAL.fixmedins_code
 KIOSK = TerminalId("K01")
 CLERK = StaffId("CLERK-1")
 PIN = "580271"
+LEADS_ON = re.compile(
+    r"resume_all|resolve_all|tell_all|tell_endings|tell_expected|mark_missed|charge_days"
+)
 ADMINISTRATOR = Caller(StaffId("A1"), Employer(HOSPITAL), frozenset((Role.ADMINISTRATOR,)))
 
 
@@ -199,6 +208,26 @@ def test_a_code_is_read_often_and_used_up_by_the_registration(halves: Halves) ->
     assert elsewhere.value.kind is VOUCHER_ELSEWHERE
 
 
+def test_a_code_that_is_used_up_by_showing_it_is_read_here_and_good_for_nothing_else(
+    halves: Halves,
+) -> None:
+    psn_no, other = halves.person(), halves.person()
+    code = halves.code(psn_no)
+    with pytest.raises(Refused) as not_theirs:
+        halves.platform.person_information(PersonQuery(HOSPITAL, other, code, uses_up=True))
+    assert not_theirs.value.kind is EVIDENCE_OF_ANOTHER
+    query = PersonQuery(HOSPITAL, psn_no, code, uses_up=True)
+    for _ in range(2):
+        assert halves.platform.person_information(query).psn_no == psn_no
+    elsewhere = replace(code, intent_id=IntentId("another"))
+    with pytest.raises(Refused) as used:
+        halves.platform.person_information(replace(query, evidence=elsewhere))
+    assert used.value.kind is CODE_USED
+    with pytest.raises(Refused) as registered:
+        halves.register(elsewhere)
+    assert registered.value.kind is CODE_USED
+
+
 def test_a_code_is_not_read_after_its_time(halves: Halves) -> None:
     code = halves.code(halves.person())
     halves.clock.set(halves.clock.now() + timedelta(seconds=30))
@@ -273,6 +302,66 @@ def test_a_cancelled_registration_is_cancelled_with_the_insurer(halves: Halves) 
     assert visit.cancelled
 
 
+def methods_of(room: object) -> Iterator[tuple[object, str]]:
+    """What a room leads on by itself; a bundle of rooms has those of each."""
+    for name in dir(type(room)):
+        if LEADS_ON.fullmatch(name):
+            yield room, name
+    for field in fields(room) if is_dataclass(room) and not isinstance(room, type) else ():
+        yield from methods_of(getattr(room, field.name))
+
+
+def test_everything_that_a_room_leads_on_by_itself_is_due_now_and_then(halves: Halves) -> None:
+    hospital = halves.hospital
+    own = {
+        (id(room), name)
+        for attribute in vars(hospital).values()
+        if type(attribute).__module__.startswith("shualian.hospital.")
+        for room, name in methods_of(attribute)
+    }
+    works = [work for _, work in hospital.housekeeping()]
+    due = {(id(getattr(work, "__self__", None)), work.__name__) for work in works}
+    assert {name for _, name in own} > {"tell_all", "tell_endings", "charge_days"}
+    assert {name for _, name in own - due} == set()
+
+
+def test_money_is_decided_before_the_orders_that_wait_for_it(halves: Halves) -> None:
+    names = [name for name, _ in halves.hospital.housekeeping()]
+    assert names.index("payments") < names.index("clinical orders") < names.index("diagnoses")
+    assert names.index("payments") < names.index("returns") < names.index("trace codes")
+
+
 def test_what_is_due_now_and_then_runs(halves: Halves) -> None:
     for _, work in halves.hospital.housekeeping():
         work()
+
+
+def test_what_a_sandbox_prints_says_on_every_line_that_no_money_is_real(halves: Halves) -> None:
+    psn_no, hospital = halves.person(), halves.hospital
+    encounter = halves.register(halves.document(psn_no))
+    hospital.orders.upload(encounter_no=encounter.encounter_no)
+    number = CommandId(new_identifier())
+    payment = hospital.payments.prepare(command_id=number, encounter_no=encounter.encounter_no)
+    shown = replace(halves.document(psn_no), intent_id=payment.intent_id)
+    settled = hospital.payments.settle(command_id=number, evidence=shown)
+    hospital.desk.shifts.open(
+        command_id=CommandId(new_identifier()), drawer=DrawerNo("1"), clerk=CLERK, count={}
+    )
+    if settled.cash_due_fen:
+        hospital.cashier.take(
+            command_id=CommandId(new_identifier()),
+            payment=number,
+            offers=[Offer(TenderKind.CASH, settled.cash_due_fen)],
+            taken_by=CLERK,
+        )
+    clerk = Caller(CLERK, Employer(HOSPITAL), frozenset((Role.CLERK,)))
+    rooms = staff_rooms(hospital, lambda _request: clerk)
+    client = TestClient(build_listener("staff", routers=list(rooms), mode=Mode.SANDBOX))
+    for language, mark in (("zh", NO_REAL_MONEY.zh), ("en", NO_REAL_MONEY.en)):
+        answer = client.get(
+            f"/hospital/v1/cashier/payments/{number}/receipt", params={"language": language}
+        )
+        lines = answer.json()["lines"]
+        assert lines
+        assert all(line.startswith(mark) for line in lines)
+    assert label_of(Mode.PRODUCTION) is None

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("privacy.md", "the-right-person.md", "nothing-left-behind.md", "anyone.md")
+PAGES = (
+    "privacy.md",
+    "the-right-person.md",
+    "one-story.md",
+    "nothing-left-behind.md",
+    "anyone.md",
+    "pages.md",
+)
 TEST = re.compile(r"`(?:tests/)?([a-z_/]*test_[a-z_]+\.py)(?:::(test_[a-z0-9_]+))?`")
 CODE = re.compile(
     r"`((?:insurer|hospital|verification|face|gallery|gateway|sandbox|trust)/(?![a-z_/]*test_)[a-z_/]+(?:\.py)?)`"

@@ -255,6 +255,9 @@ def test_the_hospital_finds_the_number_of_the_proof_under_its_seal_and_nothing_m
         "scene",
         "terminal_id",
         "first_frame_at",
+        # Who scanned, where a relative pays: the insurer's number of a person, and what they are.
+        "subject",
+        "relation",
     }
 
 

@@ -70,7 +70,10 @@ def _npm() -> tuple[list[str], dict[str, str]]:
         raise SystemExit(f"npm is needed to build the pages; or: pip install '{NODE_PACKAGE}'")
     home = Path(spec.origin).parent
     environment["PATH"] = f"{home / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
-    return [str(home / "bin" / "node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")], environment
+    return [
+        str(home / "bin" / "node"),
+        str(home / "lib/node_modules/npm/bin/npm-cli.js"),
+    ], environment
 
 
 def _run(command: list[str], environment: dict[str, str]) -> None:

@@ -31,7 +31,9 @@ export default defineConfig(({ mode }) => {
     test: {
       environment: 'happy-dom',
       include: ['src/**/*.test.ts'],
-      setupFiles: [],
+      // Its style files are for a bundler.
+      server: { deps: { inline: ['element-plus'] } },
+      css: false,
     },
   }
 })

@@ -4,10 +4,26 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, String, Table
+from psycopg import DataError
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    func,
+    select,
+)
 from sqlalchemy.exc import IntegrityError
 
-from shualian.core.database import Database, UtcTime, WorkInTransactionError
+from shualian.core.database import (
+    Database,
+    PostgresDatabase,
+    UtcTime,
+    WorkInTransactionError,
+)
 from shualian.core.database.statements import (
     Filled,
     Statement,
@@ -15,6 +31,7 @@ from shualian.core.database.statements import (
     insert_rows,
     moment,
     own_locks,
+    run,
     tell,
 )
 
@@ -113,3 +130,84 @@ def test_own_locks_come_before_everything_else(postgres_database: Database) -> N
 
     with pytest.raises(WorkInTransactionError):
         postgres_database.write(late)
+
+
+def test_commands_that_are_run_see_what_those_before_them_wrote(things: Database) -> None:
+    one = [Filled(insert_rows("thing", COLUMNS, 1), ("a", 1, None, None))]
+    things.write(lambda c: run(c, [*one, Filled(ADD, (5, "a")), Filled(ADD, (2, "a"))]))
+    things.write(lambda c: run(c, []))
+
+    assert things.write(lambda c: ask(c, [Filled(ONE, ("a",))])) == [[(8,)]]
+
+
+def test_a_command_that_fails_among_others_leaves_nothing_of_them(things: Database) -> None:
+    one = Filled(insert_rows("thing", COLUMNS, 1), ("a", 1, None, None))
+
+    with pytest.raises(IntegrityError):
+        things.write(lambda c: run(c, [one, one, Filled(ADD, (5, "a"))]))
+
+    assert things.read(lambda c: ask(c, [Filled(ALL, (0,))])) == [[]]
+
+
+def test_more_is_sent_and_answered_than_a_socket_holds(things: Database) -> None:
+    """Who only sent would wait for a server that waits for its answers to be read."""
+    content = b"x" * 100_000
+    row = insert_rows("thing", COLUMNS, 1)
+    told = [Filled(row, (str(number), number, None, content)) for number in range(60)]
+    things.write(lambda c: run(c, told))
+
+    answers = things.read(lambda c: ask(c, [Filled(ALL, (-1,))] * 3))
+
+    assert [sum(len(each[3]) for each in rows) for rows in answers] == [6_000_000] * 3
+
+
+def mapped_often(connection: Connection) -> None:
+    """As often as makes the driver prepare the mapper's statement for itself."""
+    for _ in range(7):
+        connection.execute(select(func.count()).select_from(thing)).scalar_one()
+
+
+def test_statements_go_on_after_what_makes_the_driver_deallocate_them(things: Database) -> None:
+    def failing(connection: Connection) -> None:
+        ask(connection, [Filled(ONE, ("a",))])
+        mapped_often(connection)
+        raise ZeroDivisionError
+
+    def undone_in_part(connection: Connection) -> list[list[tuple[object, ...]]]:
+        ask(connection, [Filled(ALL, (0,))])
+        mapped_often(connection)
+        nested = connection.begin_nested()
+        put(connection, ("b", 2))
+        nested.rollback()
+        return ask(connection, [Filled(ALL, (0,)), Filled(ONE, ("a",))])
+
+    things.write(lambda c: put(c, ("a", 1)))
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            things.write(failing)
+        all_rows, one = things.write(undone_in_part)
+        assert ([row[:2] for row in all_rows], one) == ([("a", 1)], [(1,)])
+
+
+def test_a_table_that_was_dropped_and_made_anew_is_asked_anew(things: Database) -> None:
+    things.write(lambda c: put(c, ("a", 1)))
+    things.write(mapped_often)
+
+    things.change_schema(metadata.drop_all)
+    things.change_schema(metadata.create_all)
+    things.write(lambda c: put(c, ("b", 2)))
+
+    assert [row[0] for row in things.read(lambda c: ask(c, [Filled(ALL, (0,))]))[0]] == ["b"]
+
+
+def test_a_text_that_postgresql_cannot_hold_is_refused_and_never_cut(
+    postgres_url: str,
+) -> None:
+    database = PostgresDatabase(postgres_url)
+    database.create_tables(metadata)
+
+    with pytest.raises(DataError):
+        database.write(lambda c: put(c, ("a\0b", 1)))
+
+    assert database.read(lambda c: ask(c, [Filled(ALL, (0,))])) == [[]]
+    database.close()

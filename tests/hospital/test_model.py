@@ -19,6 +19,7 @@ from shualian.hospital.cashier.shifts import model as shifts
 from shualian.hospital.cashier.tenders import model as tenders
 from shualian.hospital.cashier.window import model as window
 from shualian.hospital.dispensing import model as dispensing
+from shualian.hospital.emergencies import model as emergencies
 from shualian.hospital.encounters import model as encounters
 from shualian.hospital.model import (
     Amounts,
@@ -40,6 +41,7 @@ from shualian.hospital.orders import model as orders
 from shualian.hospital.orders.model import line_amount
 from shualian.hospital.payments import model as payments
 from shualian.hospital.records import model as records
+from shualian.hospital.scheduling import model as scheduling
 from shualian.hospital.stock import model as stock
 
 EVERY_REFUSAL = [
@@ -59,6 +61,8 @@ EVERY_REFUSAL = [
         closing,
         stock,
         dispensing,
+        scheduling,
+        emergencies,
     )
     for kind in room.REFUSALS
 ]

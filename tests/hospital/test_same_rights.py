@@ -24,9 +24,7 @@ from shualian.core.money import Fen
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.model import (
     Amounts,
-    CardEvidence,
     Channel,
-    CodeEvidence,
     Evidence,
     FeeSplit,
     FundDetail,
@@ -45,12 +43,12 @@ def by_face(world: World, payment: Payment, person: InsuredPerson) -> Evidence:
     return world.confirmed(payment, person)
 
 
-def by_code(_: World, payment: Payment, __: InsuredPerson) -> Evidence:
-    return CodeEvidence("a-code-of-thirty-seconds", payment.intent_id)
+def by_code(world: World, payment: Payment, person: InsuredPerson) -> Evidence:
+    return world.code(person, payment.intent_id)
 
 
-def by_card(_: World, payment: Payment, __: InsuredPerson) -> Evidence:
-    return CardEvidence("K0001", "135790", payment.intent_id)
+def by_card(world: World, payment: Payment, person: InsuredPerson) -> Evidence:
+    return world.card(person, intent_id=payment.intent_id)
 
 
 def by_document(world: World, payment: Payment, person: InsuredPerson) -> Evidence:

@@ -49,12 +49,22 @@ from shualian.hospital.clinical.model import (
     OrderView,
     Use,
 )
-from shualian.hospital.clinical.service import ClinicalOrders, Diagnoses
+from shualian.hospital.clinical.service import (
+    ClinicalOrders,
+    Diagnoses,
+    refuse_performed,
+    refuse_refund_of_performed,
+)
 from shualian.hospital.desk.service import DoctorDesk
 from shualian.hospital.dispensing import store as dispensing_store
 from shualian.hospital.dispensing.ports import RefundDone
+from shualian.hospital.dispensing.prescriptions.service import (
+    SignedPrescriptions,
+    refuse_handed_out,
+    refuse_refund_of_handed_out,
+)
 from shualian.hospital.dispensing.returns.service import Returns
-from shualian.hospital.dispensing.service import ChargedMedicine, Dispensing, refuse_handed_out
+from shualian.hospital.dispensing.service import Dispensing
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.encounters.model import Encounter
@@ -62,6 +72,8 @@ from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations import store as examination_store
 from shualian.hospital.examinations.service import Examinations
 from shualian.hospital.model import (
+    FUND_REFUSED,
+    NOTHING_SAID,
     WHOLE_STAY,
     Admission,
     Amounts,
@@ -76,7 +88,6 @@ from shualian.hospital.model import (
     FeeDetail,
     FeeSplit,
     FundDetail,
-    IdentityQuery,
     Insurance,
     InsuredPerson,
     NumberClaim,
@@ -364,23 +375,6 @@ class Proofs:
             raise Refused(PROOF_OTHER_SUBJECT)
         self._redeemed.add((evidence.auth_no, use))
 
-    def prove(self, evidence: Evidence, person: InsuredPerson, *, use: str) -> None:
-        if isinstance(evidence, FaceEvidence):
-            self.redeem(evidence, subject=person.psn_no, use=use)
-        elif isinstance(evidence, DocumentEvidence) and evidence.id_number != person.certno:
-            raise Refused(PROOF_OTHER_SUBJECT)
-        elif (
-            isinstance(evidence, CodeEvidence | CardEvidence)
-            and shown_by(evidence) != person.psn_no
-        ):
-            raise Refused(OF_ANOTHER)
-
-
-def shown_by(evidence: CodeEvidence | CardEvidence) -> PersonNo:
-    """Whose code or card it is: in this world it says so."""
-    shown = evidence.token if isinstance(evidence, CodeEvidence) else evidence.card_no
-    return PersonNo(shown)
-
 
 class Fault(Enum):
     """What happens to the next message to the insurer or to the wallet."""
@@ -422,12 +416,12 @@ def classed(detail: FeeDetail) -> FeeSplit:
         raise Refused(ITEM_UNKNOWN, feedetl_sn=detail.feedetl_sn)
     level, kind, upfront, ceiling = _CLASSES[detail.medins_list_codg]
     amount, own, over = detail.det_item_fee_sumamt, ZERO, ZERO
-    if level == "03":
+    if level == "03" or detail.hosp_appr_flag == FUND_REFUSED:
         own = amount
     elif ceiling is not None:
         limit = (Decimal(ceiling) * detail.cnt * 100).to_integral_value(ROUND_HALF_UP)
         over = Fen(max(0, amount - int(limit)))
-    first = ZERO if level == "03" else share(Fen(amount - over), Decimal(upfront))
+    first = ZERO if own else share(Fen(amount - over), Decimal(upfront))
     return FeeSplit(
         feedetl_sn=detail.feedetl_sn,
         det_item_fee_sumamt=amount,
@@ -518,7 +512,9 @@ class Codes:
     def use(self, evidence: CodeEvidence, *, subject: PersonNo) -> None:
         if self.used.get(evidence.token) == evidence.intent_id:
             return
-        if self.read(evidence.token) != subject or evidence.token in self.used:
+        if self.read(evidence.token) != subject:
+            raise Refused(OF_ANOTHER)
+        if evidence.token in self.used:
             raise Refused(PROOF_WRONG)
         self.used[evidence.token] = evidence.intent_id
 
@@ -548,10 +544,12 @@ class Insurer:
         self.cancelled_at: dict[CommandId, datetime] = {}
         self.refunded: dict[CommandId, tuple[RefundRequest, RefundAnswer]] = {}
         self.rests: dict[CommandId, SettlementAnswer] = {}
+        self.exchanged: list[
+            tuple[CommandId, SettlementAnswer, SettlementAnswer | None, datetime]
+        ] = []
         self.information: dict[VisitId, VisitInformation] = {}
         self.settled_intents: set[IntentId] = set()
         self.boxes: dict[str, tuple[ChargeItemNo, PersonNo, str]] = {}
-        self.untraced: set[ChargeItemNo] = set()
         self.messages: list[str] = []
         self.fault: Fault | None = None
         self._only: str | None = None
@@ -562,8 +560,12 @@ class Insurer:
     def person_information(self, query: PersonQuery) -> InsuredPerson:
         def answer() -> InsuredPerson:
             subject = self._subject(query.evidence, query.fixmedins_code)
+            shown = query.evidence
             if query.psn_no not in {None, subject}:
-                raise Refused(PROOF_OTHER_SUBJECT)
+                face = isinstance(shown, FaceEvidence)
+                raise Refused(PROOF_OTHER_SUBJECT if face else OF_ANOTHER)
+            if query.uses_up and isinstance(shown, CodeEvidence):
+                self.codes.use(shown, subject=subject)
             return self.people[subject]
 
         return self._carry("1101", answer)
@@ -689,9 +691,6 @@ class Insurer:
 
         self._carry("3506", answer)
 
-    def identify(self, query: IdentityQuery) -> PersonNo:
-        return self._carry("1101", lambda: shown_by(query.evidence))
-
     def _traced(self, telling: TraceTelling) -> tuple[FeeSplit, ...]:
         self._check_visit(telling.mdtrt_id, telling.psn_no)
         for told in telling.lines:
@@ -703,8 +702,8 @@ class Insurer:
                 )
                 if state != "free" and not own:
                     raise Refused(TRACE_USED)
-            settled, untraced = line.settled_by is not None, told.feedetl_sn in self.untraced
-            if settled and told.missing and not untraced:
+            untraced = line.detail.hosp_appr_flag == FUND_REFUSED
+            if line.settled_by is not None and told.missing and not untraced:
                 raise Refused(TRACE_MISSING)
         for told in telling.lines:
             live = (told.feedetl_sn, telling.psn_no, "live")
@@ -713,21 +712,11 @@ class Insurer:
         return tuple(self.lines[told.feedetl_sn].split for told in telling.lines)
 
     def _flag(self, line: Line, *, missing: bool) -> None:
-        number = line.detail.feedetl_sn
         if line.settled_by is not None:
             return
-        self.untraced.discard(number)
+        flag = FUND_REFUSED if missing else NOTHING_SAID
+        line.detail = replace(line.detail, hosp_appr_flag=flag)
         line.split = classed(line.detail)
-        if missing:
-            self.untraced.add(number)
-            amount = line.detail.det_item_fee_sumamt
-            line.split = replace(
-                line.split,
-                fulamt_ownpay_amt=amount,
-                overlmt_amt=ZERO,
-                preselfpay_amt=ZERO,
-                inscp_scp_amt=ZERO,
-            )
 
     def tell_visit_information(self, information: VisitInformation) -> None:
         def answer() -> None:
@@ -771,11 +760,17 @@ class Insurer:
         """3201 and 3202 of a day."""
         forbid_in_transaction("a question to the insurer")
         settled = {answer.setl_id: (c, answer) for c, (_, answer) in self.settlements.items()}
+        settled |= {rest.setl_id: (c, rest) for c, _, rest, _ in self.exchanged if rest is not None}
         lines = [_book_line(*each) for each in settled.values() if _on(each[1].setl_time, day)]
         lines += [
             _book_line(*settled[cancellation.setl_id], sign=-1)
             for cancellation, _ in self.cancelled.values()
             if _on(self.cancelled_at[cancellation.command_id], day)
+        ]
+        lines += [
+            _book_line(command_id, before, sign=-1)
+            for command_id, before, _, at in self.exchanged
+            if _on(at, day)
         ]
         funds = total([line.fund_fen for line in lines])
         return InsurerDay(tuple(lines), totals_of(lines), {"hifp_pay": funds} if funds else {})
@@ -852,7 +847,7 @@ class Insurer:
             raise Refused(AMOUNTS_DIFFER)
         if command.evidence.intent_id in self.settled_intents:
             raise Refused(DIFFERS)
-        self._proofs.prove(command.evidence, self.people[request.psn_no], use="settle")
+        self._prove(command.evidence, self.people[request.psn_no])
         answer = replace(computed, setl_id=SettlementId(new_identifier()))
         for line in self.lines_of(request):
             line.settled_by = command.command_id
@@ -860,6 +855,16 @@ class Insurer:
         self.settlements[command.command_id] = command, answer
         self.settled_intents.add(command.evidence.intent_id)
         return answer
+
+    def _prove(self, evidence: Evidence, person: InsuredPerson) -> None:
+        """What settles: redeemed or used up where it can be, once."""
+        if isinstance(evidence, FaceEvidence):
+            self._proofs.redeem(evidence, subject=person.psn_no, use="settle")
+        elif isinstance(evidence, CodeEvidence):
+            self.codes.use(evidence, subject=person.psn_no)
+        elif self._subject(evidence, HOSPITAL) != person.psn_no:
+            is_card = isinstance(evidence, CardEvidence)
+            raise Refused(OF_ANOTHER if is_card else PROOF_OTHER_SUBJECT)
 
     def _cancelled(self, cancellation: SettlementCancellation) -> SettlementId:
         for known, number in self.cancelled.values():
@@ -916,7 +921,8 @@ class Insurer:
         held = {n: line for n, line in self.lines.items() if line.settled_by == command_id}
         if not set(request.give_back) <= set(held):
             raise Refused(NOTHING_OPEN)
-        before = self.standing[command_id].amounts
+        stood = self.standing[command_id]
+        before = stood.amounts
         kept = [line.split for n, line in held.items() if n not in request.give_back]
         instead = [classed(detail) for detail in request.instead]
         kept += instead
@@ -935,6 +941,7 @@ class Insurer:
         self.balances[request.psn_no] = balance
         answer = RefundAnswer(SettlementId(new_identifier()), rest, tuple(instead))
         self.refunded[request.command_id] = request, answer
+        self.exchanged.append((request.command_id, stood, rest, self._clock.now()))
         return answer
 
     def _computed(self, request: SettlementRequest) -> SettlementAnswer:
@@ -1287,6 +1294,20 @@ class SignIns:
         forbid_in_transaction("a question to the register of doctors")
         return dr_code not in self.absent and bool(institution) and at >= START
 
+    def at_work(
+        self, dr_code: str, *, institution: InstitutionCode, at: datetime
+    ) -> "Working | None":
+        valid = self.valid(dr_code, institution=institution, at=at)
+        return Working(at + timedelta(hours=8)) if valid else None
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A sign-in that holds for eight hours."""
+
+    ends_at: datetime
+    confirmed: bool = False
+
 
 class AllergyBook:
     """What patients are allergic to."""
@@ -1412,7 +1433,8 @@ class World:
             insurer=self.insurer,
             sealer=self.sealer,
             agreements=agreements,
-            may_cancel=refuse_handed_out,
+            may_cancel=(refuse_handed_out, refuse_performed),
+            may_refund=(refuse_refund_of_handed_out, refuse_refund_of_performed),
         )
         cashier = Cashier(
             institution=institution,
@@ -1428,6 +1450,18 @@ class World:
             insurer=self.insurer,
             sealer=self.sealer,
         )
+        dispensing = Dispensing(
+            institution=institution,
+            database=database,
+            clock=clock,
+            records=records,
+            payments=payments,
+            prescriptions=SignedPrescriptions(institution=institution, prices=prices),
+            proofs=self.proofs,
+            insurer=self.insurer,
+            sealer=self.sealer,
+            calls=self.expected,
+        )
         clinical = ClinicalOrders(
             institution=institution,
             database=database,
@@ -1438,6 +1472,14 @@ class World:
             insurer=self.insurer,
             sign_ins=self.sign_ins,
             allergies=self.allergies,
+            pharmacy=dispensing,
+        )
+        schedule = Schedule(
+            institution=institution,
+            database=database,
+            clock=clock,
+            fees=fees,
+            policy=self.policy,
         )
         examinations = Examinations(
             institution=institution,
@@ -1453,13 +1495,7 @@ class World:
             records=records,
             encounters=encounters,
             orders=orders,
-            schedule=Schedule(
-                institution=institution,
-                database=database,
-                clock=clock,
-                fees=fees,
-                policy=self.policy,
-            ),
+            schedule=schedule,
             appointments=Appointments(
                 institution=institution,
                 database=database,
@@ -1475,18 +1511,7 @@ class World:
             returns=Returns(
                 institution=institution, database=database, clock=clock, refunds=self.refunds
             ),
-            dispensing=Dispensing(
-                institution=institution,
-                database=database,
-                clock=clock,
-                records=records,
-                payments=payments,
-                prescriptions=ChargedMedicine(institution=institution),
-                proofs=self.proofs,
-                insurer=self.insurer,
-                sealer=self.sealer,
-                calls=self.expected,
-            ),
+            dispensing=dispensing,
             emergencies=EmergencyDesk(
                 institution=institution,
                 database=database,
@@ -1516,6 +1541,9 @@ class World:
             doctor_desk=DoctorDesk(
                 institution=institution,
                 database=database,
+                clock=clock,
+                schedule=schedule,
+                sign_ins=self.sign_ins,
                 records=records,
                 visits=encounters,
                 diagnoses=diagnoses,
@@ -1585,11 +1613,16 @@ class World:
             self.insurer.codes.show(person), intent_id or IntentId(new_identifier())
         )
 
-    def card(self, person: InsuredPerson = ZHANG, pin: str = PIN) -> CardEvidence:
+    def card(
+        self,
+        person: InsuredPerson = ZHANG,
+        pin: str = PIN,
+        intent_id: IntentId | None = None,
+    ) -> CardEvidence:
         """The person's card is read and the PIN typed."""
         card_no = f"card of {person.psn_no}"
         self.insurer.cards[card_no] = person.psn_no
-        return CardEvidence(card_no, pin, IntentId(new_identifier()))
+        return CardEvidence(card_no, pin, intent_id or IntentId(new_identifier()))
 
     def document(self, person: InsuredPerson = ZHANG) -> DocumentEvidence:
         """A clerk sees the person's ID document."""

@@ -13,6 +13,7 @@ from shualian.insurer.supervision.alerts import model as alerts
 from shualian.insurer.supervision.captures import model as known_captures
 from shualian.insurer.supervision.signins import model as signins
 from shualian.insurer.supervision.wardchecks import model as wardchecks
+from shualian.insurer.traces import model as traces
 
 SUBJECTS = (
     benefits,
@@ -27,6 +28,7 @@ SUBJECTS = (
     known_captures,
     signins,
     wardchecks,
+    traces,
 )
 KINDS = [kind for subject in SUBJECTS for kind in subject.REFUSALS]
 

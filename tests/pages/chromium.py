@@ -1,11 +1,12 @@
-"""Debian's Chromium, driven by Playwright: nothing is downloaded, nothing outside is reached."""
+"""Debian's Chromium by Playwright: nothing is downloaded, and it reaches nothing outside."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -15,14 +16,20 @@ FLAGS = (
 ).split()
 
 
+@cache
+def driver() -> Playwright:
+    """One for the whole run: two of them in one thread exclude each other."""
+    return sync_playwright().start()
+
+
 @contextmanager
 def launched(
     flags: Sequence[str] = (), *, width: int = 1080, height: int = 1200
 ) -> Iterator[BrowserContext]:
     """A browser with a new profile, gone afterwards."""
     assert CHROMIUM is not None
-    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
+    with tempfile.TemporaryDirectory() as profile:
+        context = driver().chromium.launch_persistent_context(
             profile,
             executable_path=CHROMIUM,
             headless=True,

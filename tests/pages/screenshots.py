@@ -12,7 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from pages.chromium import launched
+from pages.chromium import driver, launched
 
 SIZES = {"tall": (1080, 1920), "short": (1080, 1200), "wide": (1920, 1080)}
 VARIANTS = ("", "&large", "&english", "&english&large")
@@ -62,4 +62,5 @@ def take(dist: Path, folder: Path, only: Sequence[str] = ()) -> int:
 
 if __name__ == "__main__":
     made = take(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    driver().stop()
     print(f"{made} pictures in {sys.argv[2]}")  # noqa: T201

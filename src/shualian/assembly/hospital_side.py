@@ -20,10 +20,20 @@ from shualian.gateway.ewallet.model import NOTIFICATION_PATH
 from shualian.gateway.ewallet.service import EWalletClient, NoWallet, open_ewallet
 from shualian.hospital.cashier.closing.ports import InsurerBooks
 from shualian.hospital.cashier.service import Cashier, cashier_services
-from shualian.hospital.clinical.service import ClinicalOrders, Diagnoses
+from shualian.hospital.clinical.service import (
+    ClinicalOrders,
+    Diagnoses,
+    refuse_performed,
+    refuse_refund_of_performed,
+)
 from shualian.hospital.desk.service import DoctorDesk
+from shualian.hospital.dispensing.prescriptions.service import (
+    SignedPrescriptions,
+    refuse_handed_out,
+    refuse_refund_of_handed_out,
+)
 from shualian.hospital.dispensing.returns.service import PaymentRefunds, Returns
-from shualian.hospital.dispensing.service import ChargedMedicine, Dispensing, refuse_handed_out
+from shualian.hospital.dispensing.service import Dispensing
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations.service import Examinations, ResultsOfVisits
@@ -177,7 +187,8 @@ class HospitalSide:
             insurer=self._insurer.platform,
             sealer=self._sealer,
             agreements=self.agreements,
-            may_cancel=refuse_handed_out,
+            may_cancel=(refuse_handed_out, refuse_performed),
+            may_refund=(refuse_refund_of_handed_out, refuse_refund_of_performed),
             stays=StayBillsOf(institution=institution, database=database),
         )
         self.cashier = Cashier(
@@ -211,6 +222,9 @@ class HospitalSide:
         self.doctor_desk = DoctorDesk(
             institution=institution,
             database=database,
+            clock=clock,
+            schedule=self.schedule,
+            sign_ins=self._insurer.sign_ins,
             records=self.records,
             visits=self.encounters,
             diagnoses=self.diagnoses,
@@ -278,7 +292,7 @@ class HospitalSide:
             clock=clock,
             records=self.records,
             payments=self.payments,
-            prescriptions=ChargedMedicine(institution=institution),
+            prescriptions=SignedPrescriptions(institution=institution, prices=self.prices),
             proofs=self._insurer.proofs,
             insurer=self._insurer.platform,
             sealer=self._sealer,
@@ -318,9 +332,12 @@ class HospitalSide:
             ("appointments", self.appointments.resume_all),
             ("missed appointments", self.appointments.mark_missed),
             ("expected people", self.appointments.tell_expected),
+            # What was refunded or cancelled is decided before the orders that wait for it.
             ("payments", self.payments.resolve_all),
             ("clinical orders", self.clinical.resume_all),
+            ("diagnoses", self.diagnoses.tell_all),
             ("returns", self.returns.resolve_all),
+            ("trace codes", self.dispensing.tell_endings),
             ("stays", self.wards.stays.resume_all),
             ("ward days", self.wards.charges.charge_days),
             ("closing", self.close_day),

@@ -30,8 +30,8 @@ from shualian.insurer.traces.service import Traces
 from shualian.insurer.vouchers.service import VoucherPins, Vouchers
 from shualian.verification.model import PROOF_OTHER_SUBJECT
 
-COLLECT_USE = "collect"
-"""The use of a shown code by which somebody collects what is paid already."""
+IDENTITY_USE = "identity"
+"""The use of a shown code by which somebody only shows who they are."""
 
 
 class Register(Protocol):
@@ -90,11 +90,16 @@ class LocalInsurerPlatform:
         self._clock = clock
 
     def person_information(self, query: at_hospital.PersonQuery) -> at_hospital.InsuredPerson:
-        """1101, answered to who holds evidence of that person; nothing is used up."""
+        """1101, answered to who holds evidence of that person.
+
+        Nothing is used up, or a code once it is known to be that person's.
+        """
         subject = self._subject(query.evidence, query.fixmedins_code)
         if query.psn_no not in {None, subject}:
             face = isinstance(query.evidence, at_hospital.FaceEvidence)
             raise Refused(PROOF_OTHER_SUBJECT if face else EVIDENCE_OF_ANOTHER)
+        if query.uses_up and isinstance(query.evidence, at_hospital.CodeEvidence):
+            self._use_code(query.evidence, query.fixmedins_code, subject, use=IDENTITY_USE)
         person = self._insurer.insured.persons.get(subject)
         return at_hospital.InsuredPerson(
             psn_no=person.psn_no,
@@ -122,7 +127,8 @@ class LocalInsurerPlatform:
         if isinstance(opening.evidence, at_hospital.FaceEvidence):
             face = _face(opening.evidence, opening.psn_no)
         if isinstance(opening.evidence, at_hospital.CodeEvidence):
-            self._use_code(opening.evidence, opening)
+            institution, psn_no = opening.fixmedins_code, opening.psn_no
+            self._use_code(opening.evidence, institution, psn_no, use=REGISTER_USE)
         visit = self._insurer.settlements.open_visit(
             institution=opening.fixmedins_code,
             registration=at_insurer.Registration(
@@ -237,15 +243,20 @@ class LocalInsurerPlatform:
         return found
 
     def _use_code(
-        self, evidence: at_hospital.CodeEvidence, opening: at_hospital.VisitOpening
+        self,
+        evidence: at_hospital.CodeEvidence,
+        institution: InstitutionCode,
+        psn_no: PersonNo,
+        *,
+        use: str,
     ) -> None:
         made = self._insurer.insured.vouchers.redeem_code(
             evidence.token,
-            institution=opening.fixmedins_code,
+            institution=institution,
             intent_id=evidence.intent_id,
-            use=REGISTER_USE,
+            use=use,
         )
-        if made.psn_no != opening.psn_no:
+        if made.psn_no != psn_no:
             raise Refused(EVIDENCE_OF_ANOTHER)
 
     def tell_traces(self, telling: at_hospital.TraceTelling) -> tuple[at_hospital.FeeSplit, ...]:
@@ -267,20 +278,6 @@ class LocalInsurerPlatform:
             codes=[TraceCode(code) for code in ending.codes],
             handed_out=ending.handed_out,
         )
-
-    def identify(self, query: at_hospital.IdentityQuery) -> PersonNo:
-        """1101 for a code, which is used up, or a card with its PIN."""
-        evidence, insured = query.evidence, self._insurer.insured
-        if isinstance(evidence, at_hospital.CodeEvidence):
-            return insured.vouchers.redeem_code(
-                evidence.token,
-                institution=query.fixmedins_code,
-                intent_id=evidence.intent_id,
-                use=COLLECT_USE,
-            ).psn_no
-        holder = self._insurer.cards.holder(evidence.card_no)
-        insured.pins.check(holder, evidence.pin)
-        return holder
 
     def admit(self, admission: at_hospital.Admission) -> at_hospital.OpenedVisit:
         """2401; a repeat is known by the hospital's own number of the stay.
@@ -451,6 +448,7 @@ def _charge_item(detail: at_hospital.FeeDetail, chrg_bchno: str) -> at_insurer.C
         pric=detail.pric,
         bilg_dept_codg=detail.bilg_dept_codg,
         bilg_dr_codg=detail.bilg_dr_codg,
+        hosp_appr_flag=detail.hosp_appr_flag,
     )
 
 

@@ -47,7 +47,7 @@ from shualian.insurer.notices.model import RunningFacts, check_notice, running_f
 from shualian.insurer.reconciliation.service import Reconciliation
 from shualian.insurer.settlement.evidence.service import Cards
 from shualian.insurer.settlement.service import Settlements
-from shualian.insurer.supervision.captures.service import EitherSessions
+from shualian.insurer.supervision.captures.service import EitherAccesses, EitherSessions
 from shualian.insurer.traces.service import Traces
 from shualian.insurer.vouchers.service import JoiningPins
 from shualian.staff.service import StaffServices
@@ -286,7 +286,7 @@ def assemble_insurer(
         accesses=Accesses(
             database=database,
             clock=clock,
-            faces=verification,
+            faces=EitherAccesses(verification, supervision.captures),
             emergencies=emergency,
             institutions=institution_names,
             guardians=insured.consents,

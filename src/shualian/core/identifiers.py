@@ -29,6 +29,8 @@ ChargeItemNo = NewType("ChargeItemNo", str)
 """费用明细流水号 ``feedetl_sn``: unique inside one visit."""
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = tuple([first + second for first in _CROCKFORD for second in _CROCKFORD])
+_SHIFTS = range(120, -1, -10)
 
 
 def new_identifier() -> str:
@@ -37,7 +39,7 @@ def new_identifier() -> str:
     26 characters fit every S30 field of the national interface.
     """
     value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
-    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[(value >> shift) & 1023] for shift in _SHIFTS])
 
 
 def new_secret_token() -> str:

@@ -227,11 +227,14 @@ class PersonQuery:
         psn_no: Whom the hospital believes it has before it; none while only the evidence says it.
         evidence: Read and not used up: the same face or code can go on to register. A claim
             proves nobody; what rests on it brings evidence of its own.
+        uses_up: Whether a shown code is used up by it, once it is known to be of ``psn_no``: where
+            nothing else that uses it up follows, such as handing out what is paid already.
     """
 
     fixmedins_code: InstitutionCode
     psn_no: PersonNo | None
     evidence: Evidence | NumberClaim
+    uses_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +354,10 @@ class VisitCancellation:
     ipt_otp_no: EncounterNo
 
 
+NOTHING_SAID, FUND_REFUSED = "0", "2"
+"""``hosp_appr_flag``: nothing is said of the fund; it is not to pay for the line."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeeDetail:
     """One row of ``feedetail`` (2204).
@@ -367,6 +374,7 @@ class FeeDetail:
         bilg_dept_name: 开单科室名称.
         bilg_dr_codg: 开单医生编码.
         bilg_dr_name: 开单医师姓名.
+        hosp_appr_flag: 医院审批标志: ``0`` nothing said, ``2`` the fund is not to pay for it.
     """
 
     feedetl_sn: ChargeItemNo
@@ -380,6 +388,7 @@ class FeeDetail:
     bilg_dept_name: str
     bilg_dr_codg: str
     bilg_dr_name: str
+    hosp_appr_flag: str = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True)
@@ -783,14 +792,6 @@ class TraceEnding:
     mdtrt_id: VisitId
     codes: tuple[str, ...]
     handed_out: bool
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityQuery:
-    """1101 for somebody who shows a code or a card and pays nothing."""
-
-    fixmedins_code: InstitutionCode
-    evidence: CodeEvidence | CardEvidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from shualian.core.identifiers import (
     AuthNo,
     EncounterNo,
     InstitutionCode,
-    PersonNo,
     SettlementId,
 )
 from shualian.core.refusals import Refused
@@ -20,7 +19,6 @@ from shualian.hospital.model import (
     ChargeUpload,
     EstimateRequest,
     FeeSplit,
-    IdentityQuery,
     InsuredPerson,
     OpenedVisit,
     PersonQuery,
@@ -70,11 +68,13 @@ class InsurerPlatform(Protocol):
     """
 
     def person_information(self, query: PersonQuery) -> InsuredPerson:
-        """1101: who the person is that showed this; uses nothing up.
+        """1101: who the person is that showed this; uses nothing up but what the query says.
+
+        A code that is used up by it answers the same intent again while it is good.
 
         Raises:
             Refused: When the evidence does not prove the person, or the insurer does not know
-                them.
+                them; then nothing is used up.
         """
         ...
 
@@ -206,14 +206,6 @@ class InsurerPlatform(Protocol):
 
         Raises:
             Refused: See the class.
-        """
-        ...
-
-    def identify(self, query: IdentityQuery) -> PersonNo:
-        """1101: whose code or card (with its PIN) this is; moves nothing.
-
-        Raises:
-            Refused: When the evidence proves nobody.
         """
         ...
 

@@ -14,7 +14,7 @@ trial and confirmation; it is made up between the measured rounds and is not in 
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -73,6 +73,7 @@ from shualian.sandbox.ewallet.service import DirectWallet, StandInWallet
 from shualian.sandbox.known_proofs import KnownProof
 from shualian.sandbox.rounds import Job, Rounds
 from shualian.sandbox.settlement_bench import BENCH_INCOHERENT, CLINIC, Office, engine_of
+from shualian.trust.audit import store as audit_store
 from shualian.trust.keys import DevelopmentKeys
 from shualian.verification.model import FaceProof, Relation, Scene
 
@@ -95,6 +96,7 @@ _STORES = (
     payment_store,
     cashier_store,
     wallet_store,
+    audit_store,
 )
 
 
@@ -470,7 +472,7 @@ def _measured(
 
 def _pay(
     hospital: _Hospital,
-    queues: list[Iterator[PersonNo]],
+    queues: Sequence[Iterator[PersonNo]],
     trials: Rounds,
     confirmations: Rounds,
 ) -> None:

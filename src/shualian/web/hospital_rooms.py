@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 
 from shualian.assembly import HospitalSide
 from shualian.core.identifiers import InstitutionCode
+from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
 from shualian.hospital.cashier import api as cashier_api
 from shualian.hospital.clinical import api as clinical_api
@@ -15,7 +16,7 @@ from shualian.hospital.dispensing import api as dispensing_api
 from shualian.hospital.emergencies import api as emergencies_api
 from shualian.hospital.encounters import api as encounters_api
 from shualian.hospital.examinations import api as examinations_api
-from shualian.hospital.model import TERMINAL_ELSEWHERE, AtTerminal
+from shualian.hospital.model import TERMINAL_ELSEWHERE, AtTerminal, Label
 from shualian.hospital.payments import api as payments_api
 from shualian.hospital.prices import api as prices_api
 from shualian.hospital.records import api as records_api
@@ -25,6 +26,9 @@ from shualian.hospital.wards import api as wards_api
 from shualian.staff.model import Caller
 from shualian.terminals import api as terminals_api
 from shualian.terminals.service import TerminalServices
+
+NO_REAL_MONEY = Label("【演练用，没有真钱】", "[SANDBOX, NO REAL MONEY]")
+"""Stands on every line that a sandbox prints."""
 
 
 def terminal_of(institution: InstitutionCode) -> Callable[[Request], AtTerminal]:
@@ -134,11 +138,18 @@ def staff_rooms(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> 
     )
 
 
+def label_of(mode: Mode) -> Label | None:
+    """What stands on every printed line of a hospital in this mode."""
+    return NO_REAL_MONEY if mode is Mode.SANDBOX else None
+
+
 def _money(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> Sequence[APIRouter]:
     clock = hospital.clock
     return (
         payments_api.staff_routes(hospital.payments, caller, clock=clock),
-        cashier_api.staff_routes(hospital.desk, hospital.payments, caller, clock=clock),
+        cashier_api.staff_routes(
+            hospital.desk, hospital.payments, caller, clock=clock, label=label_of(hospital.mode)
+        ),
         dispensing_api.staff_routes(
             hospital.dispensing,
             hospital.returns,

@@ -144,9 +144,7 @@ def build_staff_listener(
             _staff(insurer.staff, caller, cookie, Side.INSURER),
             *accounts,
             _desks(insurer, caller, party),
-            page_routes(
-                "/staff", load_pages(packaged_pages() / "staff"), origin=party.origin, camera=True
-            ),
+            _staff_pages(party, insurer.mode, settings, hospitals=hospitals),
         ],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
@@ -177,13 +175,42 @@ def build_hospital_listener(
             _staff(hospital.staff, caller, cookie, Side.HOSPITAL),
             _desks(insurer, caller, party),
             _rooms(hospital, caller, party),
-            page_routes(
-                "/staff", load_pages(packaged_pages() / "staff"), origin=party.origin, camera=True
-            ),
+            _staff_pages(party, insurer.mode, settings, hospital=hospital),
         ],
         mode=insurer.mode,
         stand_ins=[*_stand_ins(insurer.mode, settings), *stand_ins],
     )
+
+
+def _staff_pages(
+    party: RelyingParty,
+    mode: Mode,
+    settings: Settings,
+    *,
+    hospital: HospitalSide | None = None,
+    hospitals: Sequence[HospitalSide] = (),
+) -> APIRouter:
+    """The staff pages, which are told on whose listener they are."""
+    about = {
+        "side": Side.INSURER.value if hospital is None else Side.HOSPITAL.value,
+        "sandbox": mode is Mode.SANDBOX,
+        "institution": None if hospital is None else _named(hospital),
+        "hospitals": [_named(each) for each in hospitals],
+        "stand_ins": _knobs(settings) if mode is Mode.SANDBOX else {},
+    }
+    pages = load_pages(packaged_pages() / "staff")
+    return page_routes("/staff", pages, origin=party.origin, camera=True, about=about)
+
+
+def _named(hospital: HospitalSide) -> dict[str, str]:
+    own = hospital.settings
+    return {"code": own.code, "zh": own.name, "en": own.name_en or own.name}
+
+
+def _knobs(settings: Settings) -> dict[str, str]:
+    """Where the stand-ins run."""
+    found = {"police_registry": settings.registry_url, "e_wallet": settings.ewallet_url}
+    return {name: str(url) for name, url in found.items() if url is not None}
 
 
 def _rooms(

@@ -112,7 +112,12 @@ def load_pages(entry: Traversable) -> Mapping[str, PageFile]:
 
 
 def page_routes(
-    prefix: str, pages: Mapping[str, PageFile], *, origin: str, camera: bool = False
+    prefix: str,
+    pages: Mapping[str, PageFile],
+    *,
+    origin: str,
+    camera: bool = False,
+    about: Mapping[str, object] | None = None,
 ) -> APIRouter:
     """The pages of one entry, and what they must know of this listener.
 
@@ -121,6 +126,7 @@ def page_routes(
         pages: Of :func:`load_pages`.
         origin: Canonical origin of the listener, which terminals sign.
         camera: Whether these pages may ask for the camera.
+        about: What else the pages are told before anybody signs in; names nobody.
     """
     routes = APIRouter(prefix=prefix, include_in_schema=False)
     headers = _headers(origin, camera=camera)
@@ -131,9 +137,9 @@ def page_routes(
         return RedirectResponse(f"{prefix}/", status_code=308)
 
     @routes.get("/settings.json")
-    def settings() -> dict[str, str]:
+    def settings() -> dict[str, object]:
         """What is configured and not built in."""
-        return {"origin": origin}
+        return {"origin": origin, **(about or {})}
 
     @routes.api_route("/{path:path}", methods=["GET", "HEAD"])
     def page(path: str, request: Request) -> Response:

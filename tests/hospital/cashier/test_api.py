@@ -111,6 +111,22 @@ def test_a_bill_is_found_settled_on_a_document_paid_in_three_ways_and_printed(
     assert encounter["payments"][0]["taking"] == taken
 
 
+def test_the_window_shows_each_line_and_what_of_it_the_insurance_leaves_out(
+    world: World, window: Window
+) -> None:
+    desk = window(CLERK_CALLS)
+    bill = prepared(world, desk)
+
+    (batch,) = desk.get(f"/encounters/{bill['encounter_no']}")["batches"]
+
+    lines = batch["lines"]
+    assert len(lines) == batch["items"]
+    assert sum(line["amount_fen"] for line in lines) == batch["amount_fen"]
+    outside = bill["amounts"]["fulamt_ownpay_amt"] + bill["amounts"]["overlmt_selfpay"]
+    assert sum(line["self_paid_fen"] for line in lines) == outside
+    assert sum(line["upfront_fen"] for line in lines) == bill["amounts"]["preselfpay_amt"]
+
+
 def test_a_slip_is_paid_at_the_window_by_the_persons_face(world: World, window: Window) -> None:
     desk = window(CLERK_CALLS)
     bill = prepared(world, desk)

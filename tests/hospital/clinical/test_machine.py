@@ -186,7 +186,7 @@ class Orders(RuleBasedStateMachine):
         if view is not None:
             self.done.add(order_no)
 
-    @precondition(lambda self: self.paying and not self.done)
+    @precondition(lambda self: self.paying)
     @rule(place=PLACE, trouble=TROUBLE)
     def cancel_a_payment(self, place: int, trouble: Trouble) -> None:
         payment = self.paying[-1 - place % len(self.paying)]

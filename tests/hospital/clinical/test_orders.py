@@ -1,7 +1,9 @@
 """Clinical orders: from the draft to the patient, and back where they can still go back."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -22,7 +24,7 @@ from hospital.world import (
 )
 from shualian.core.identifiers import ChargeItemNo
 from shualian.core.money import Fen
-from shualian.core.refusals import Refused
+from shualian.core.refusals import RefusalKind, Refused
 from shualian.hospital.clinical.model import (
     ORDER_LINES_INVALID,
     ORDER_NOT_FOUND,
@@ -449,6 +451,48 @@ def test_what_was_performed_is_not_withdrawn(any_world: World) -> None:
 
     assert refused.value.kind is ORDER_PERFORMED
     assert done.standing is Standing.PERFORMED
+
+
+def refused_by(act: Callable[[], object]) -> RefusalKind:
+    with pytest.raises(Refused) as refused:
+        act()
+    return refused.value.kind
+
+
+def test_a_bill_of_which_something_was_performed_is_not_taken_back(any_world: World) -> None:
+    encounter = any_world.registered()
+    done, open_one = any_world.signed(encounter, CHEST_CT), any_world.signed(encounter, URINALYSIS)
+    payment = any_world.paid(encounter)
+    number, payments = payment.command_id, any_world.payments
+    any_world.clinical.perform(order_no=done.order.order_no, by=CLERK)
+    (line,) = any_world.clinical.get(order_no=done.order.order_no).items
+
+    assert refused_by(lambda: payments.cancel(command_id=number)) is ORDER_PERFORMED
+    kind = refused_by(
+        lambda: payments.refund_items(command_id=command(), payment=number, items=[line.feedetl_sn])
+    )
+    assert kind is ORDER_PERFORMED
+    assert payments.get(command_id=number) == payment
+
+    withdrawn(any_world, open_one)
+    assert standing(any_world, open_one) is Standing.WITHDRAWN
+    assert standing(any_world, done) is Standing.PERFORMED
+
+
+def test_nothing_is_performed_while_its_bill_is_being_taken_back(world: World) -> None:
+    encounter = world.registered()
+    view = world.signed(encounter, CHEST_CT)
+    payment = world.paid(encounter)
+    world.insurer.break_next("2208", Fault.REPLY_LOST)
+    cancel = partial(world.payments.cancel, command_id=payment.command_id)
+    assert refused_by(cancel) is OUTCOME_UNKNOWN
+
+    kind = refused_by(lambda: world.clinical.perform(order_no=view.order.order_no, by=CLERK))
+
+    assert kind is ORDER_NOT_PAID
+    assert standing(world, view) is Standing.PAYING
+    world.payments.resolve_all()
+    assert standing(world, view) is Standing.UPLOADED
 
 
 def test_what_is_not_paid_is_not_performed(world: World) -> None:

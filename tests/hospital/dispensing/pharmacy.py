@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from hospital.world import BLOOD_PRESSURE_TABLETS, HOSPITAL, ZHANG, World, command
+from hospital.world import BLOOD_PRESSURE_TABLETS, CLERK, HOSPITAL, ZHANG, World, command
 from shualian.core.clock import business_date
 from shualian.core.identifiers import CommandId, IntentId, StaffId
 from shualian.hospital.dispensing.model import (
@@ -117,7 +117,7 @@ class Pharmacy:
         due = self.world.payments.get(command_id=payment).cash_due_fen
         if due:
             self.world.cashier.take_cash(
-                command_id=command(), payment=payment, tendered_fen=due, taken_by=StaffId("S9")
+                command_id=command(), payment=payment, tendered_fen=due, taken_by=CLERK
             )
 
     def face(

@@ -23,7 +23,7 @@ from shualian.hospital.dispensing.model import (
     ReturnPart,
     Standing,
 )
-from shualian.hospital.dispensing.service import ChargedMedicine
+from shualian.hospital.dispensing.prescriptions.service import ChargedMedicine
 from shualian.hospital.stock import store as stock_store
 from shualian.hospital.stock.model import BatchId, Place
 
@@ -145,7 +145,10 @@ class Days(RuleBasedStateMachine):
 
     @rule(pick=picks, quantity=quantities, fault=faults, all_of_it=st.booleans())
     def give_back(self, pick: int, quantity: int, fault: Fault | None, *, all_of_it: bool) -> None:
-        request = self.request(pick)
+        every = [self.request(place) for place in range(len(self.requests))]
+        # Mostly by somebody who has something, now and then by somebody who has nothing.
+        having = [each for each in every if any(line.kept for line in each.lines)] or every
+        request = having[pick % len(having)]
         line = next((line for line in request.lines if line.kept), request.lines[0])
         quantity = int(line.kept) if all_of_it and line.kept else quantity
         codes = tuple(sorted(self.released_codes(request, line.line_no)))[:quantity]

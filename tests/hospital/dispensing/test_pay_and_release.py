@@ -11,6 +11,7 @@ from hospital.dispensing.pharmacy import RELEASER, REVIEWER, Pharmacy, box
 from hospital.world import (
     BLOOD_PRESSURE_TABLETS,
     CHEST_CT,
+    DOCTOR_STAFF,
     LI,
     VITAMINS,
     ZHANG,
@@ -28,7 +29,7 @@ from shualian.hospital.dispensing.model import (
     Picked,
     RequestState,
 )
-from shualian.hospital.model import CodeEvidence, Evidence
+from shualian.hospital.model import Evidence
 from shualian.hospital.payments.model import PaymentState
 from shualian.verification.model import Relation
 
@@ -177,7 +178,7 @@ def test_another_person_at_the_window_gets_nothing_and_pays_nothing(pharmacy: Ph
         pharmacy.face(handover, LI),
         pharmacy.document(handover, LI),
         # Only the settlement knows whose code it is, and refuses it.
-        CodeEvidence(LI.psn_no, pharmacy.intent(handover)),
+        pharmacy.world.code(LI, pharmacy.intent(handover)),
     ]
     for evidence in shown:
         found = refusal(partial(pharmacy.release, handover, evidence))
@@ -186,7 +187,7 @@ def test_another_person_at_the_window_gets_nothing_and_pays_nothing(pharmacy: Ph
     assert pharmacy.shelf() == 10
     assert pharmacy.world.insurer.standing == {}
     again = pharmacy.billed(handover.request_no)
-    code = CodeEvidence(ZHANG.psn_no, pharmacy.intent(again))
+    code = pharmacy.world.code(ZHANG, pharmacy.intent(again))
     assert refusal(lambda: pharmacy.release(again, code)) == "hospital.dispense_cash_open"
 
 
@@ -285,6 +286,32 @@ def test_a_bill_of_other_things_too_is_paid_whole_and_only_medicine_goes_out(
     assert [line.medins_list_codg for line in request.lines] == [BLOOD_PRESSURE_TABLETS, VITAMINS]
     (payment,) = pharmacy.world.payments.of_encounter(encounter_no=request.encounter_no)
     assert payment.answer.amounts.medfee_sumamt == 220_00 + 32_00 + 18_00
+
+
+def test_lines_that_move_to_another_bill_stay_as_unpaid_by_the_fund_as_they_were_told(
+    pharmacy: Pharmacy,
+) -> None:
+    world = pharmacy.world
+    encounter = world.registered()
+    examined = world.signed(encounter, CHEST_CT)
+    request = pharmacy.prescribed(encounter=encounter)
+    world.dispensing.review(REVIEWER, request_no=request.request_no)
+    pharmacy.prepared(request, coded=False)
+    pharmacy.billed(request.request_no)
+
+    world.clinical.withdraw(order_no=examined.order.order_no, by=DOCTOR_STAFF, reason="x")
+
+    (item,) = world.orders.items(encounter_no=encounter.encounter_no)
+    (line,) = world.insurer.lines.values()
+    assert line.chrg_bchno == item.chrg_bchno
+    assert item.split is not None
+    assert item.split.fulamt_ownpay_amt == line.split.fulamt_ownpay_amt == 64_00
+
+    pharmacy.prepared(request)
+    pharmacy.billed(request.request_no)
+    (item,) = world.orders.items(encounter_no=encounter.encounter_no)
+    assert item.split is not None
+    assert item.split.fulamt_ownpay_amt == 0
 
 
 def test_an_earlier_bill_comes_first(pharmacy: Pharmacy) -> None:

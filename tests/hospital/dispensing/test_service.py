@@ -34,7 +34,7 @@ from shualian.hospital.dispensing.model import (
     Proxy,
     RequestState,
 )
-from shualian.hospital.model import CardEvidence, CodeEvidence, TraceException
+from shualian.hospital.model import TraceException
 from shualian.staff.model import Caller
 from shualian.verification.model import Relation, Scene
 
@@ -177,11 +177,36 @@ def test_paid_medicine_is_collected_without_a_face_too(pharmacy: Pharmacy, way: 
 
     evidence = {
         "document": pharmacy.document(handover),
-        "code": CodeEvidence(ZHANG.psn_no, intent_id),
-        "card": CardEvidence(ZHANG.psn_no, "123456", intent_id),
+        "code": pharmacy.world.code(ZHANG, intent_id),
+        "card": pharmacy.world.card(ZHANG, intent_id=intent_id),
     }[way]
 
     assert pharmacy.release(handover, evidence).state is RequestState.RELEASED  # type: ignore[arg-type]
+
+
+def test_a_code_that_collects_paid_medicine_is_used_up_by_it(pharmacy: Pharmacy) -> None:
+    world = pharmacy.world
+    first, second = paid_and_ready(pharmacy), paid_and_ready(pharmacy)
+    code = world.code(ZHANG, pharmacy.intent(first))
+    # The answer is lost: the same code for the same thing is answered again.
+    world.insurer.break_next("1101", Fault.REPLY_LOST)
+    assert refusal(lambda: pharmacy.release(first, code)) == "hospital.insurer_unreachable"
+    assert pharmacy.release(first, code).state is RequestState.RELEASED
+    assert world.insurer.codes.used == {code.token: code.intent_id}
+
+    seen_again = replace(code, intent_id=pharmacy.intent(second))
+
+    assert refusal(lambda: pharmacy.release(second, seen_again)) == "insurer.proof_wrong"
+    assert pharmacy.shelf() == 8
+
+
+def test_a_code_of_somebody_else_stays_good_for_its_owner(pharmacy: Pharmacy) -> None:
+    handover = paid_and_ready(pharmacy)
+    code = pharmacy.world.code(LI, pharmacy.intent(handover))
+
+    assert refusal(lambda: pharmacy.release(handover, code)) == "hospital.dispense_other_person"
+
+    assert pharmacy.world.insurer.codes.used == {}
 
 
 @pytest.mark.parametrize("way", ["face", "document", "code", "card"])
@@ -192,8 +217,8 @@ def test_somebody_else_collects_nothing(pharmacy: Pharmacy, way: str) -> None:
     evidence = {
         "face": pharmacy.face(handover, LI),
         "document": pharmacy.document(handover, LI),
-        "code": CodeEvidence(LI.psn_no, intent_id),
-        "card": CardEvidence(LI.psn_no, "123456", intent_id),
+        "code": pharmacy.world.code(LI, intent_id),
+        "card": pharmacy.world.card(LI, intent_id=intent_id),
     }[way]
 
     found = refusal(lambda: pharmacy.release(handover, evidence))  # type: ignore[arg-type]
@@ -254,7 +279,7 @@ def test_a_proxy_may_bring_the_patients_code_to_pay(pharmacy: Pharmacy) -> None:
     request = pharmacy.world.dispensing.release(
         RELEASER,
         command_id=pharmacy.command_of(handover),
-        evidence=CodeEvidence(ZHANG.psn_no, pharmacy.intent(handover)),
+        evidence=pharmacy.world.code(ZHANG, pharmacy.intent(handover)),
         proxy=Proxy(pharmacy.document(handover, LI), Kinship.SPOUSE),
         from_wallet_fen=due.confirmed.amounts.psn_cash_pay,
     )

@@ -13,12 +13,19 @@ from shualian.assembly import hospital_beside, open_insurer_side
 from shualian.assembly.hospital_side import HospitalSide
 from shualian.assembly.insurer_side import InsurerSide
 from shualian.core.clock import SystemClock, business_date
-from shualian.core.identifiers import ChargeItemNo, EncounterNo, InstitutionCode
+from shualian.core.identifiers import ChargeItemNo, EncounterNo, InstitutionCode, StaffId
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
 from shualian.core.settings import HospitalSettings, Settings
-from shualian.hospital.dispensing.model import DispenseRequest, Handover, Picked, RequestState
+from shualian.hospital.cashier.shifts.model import DrawerNo
+from shualian.hospital.dispensing.model import (
+    DispenseRequest,
+    Handover,
+    Picked,
+    RequestState,
+    ReturnPart,
+)
 from shualian.hospital.model import CardEvidence, DocumentEvidence, FaceEvidence
 from shualian.hospital.orders.model import OrderLine
 from shualian.hospital.stock.model import Delivery
@@ -153,6 +160,41 @@ def test_without_codes_the_insurer_pays_nothing_of_the_line(street: Street) -> N
 
     assert payment.confirmed.amounts.fulamt_ownpay_amt == 64_00
     assert payment.confirmed.amounts.fund_pay_sumamt == 0
+
+
+def test_what_stays_after_a_part_refund_is_as_little_paid_by_the_insurer(street: Street) -> None:
+    request = street.reviewed("3")
+    handover = street.billed(request, cnt="3")
+    assert handover.command_id is not None
+    with pytest.raises(Refused) as unpaid:
+        street.release(handover)
+    assert unpaid.value.kind.code == "hospital.dispense_cash_open"
+    clerk = StaffId("CLERK-1")
+    street.hospital.desk.shifts.open(
+        command_id=command(), drawer=DrawerNo("1"), clerk=clerk, count={}
+    )
+    street.hospital.cashier.take_cash(
+        command_id=command(),
+        payment=handover.command_id,
+        tendered_fen=Fen(96_00),
+        taken_by=clerk,
+    )
+    street.release(handover)
+
+    street.hospital.returns.give_back(
+        street.reviewer,
+        command_id=command(),
+        request_no=request.request_no,
+        parts=[ReturnPart(0, Decimal(1), ())],
+        unopened=True,
+        reason="医生换药",
+    )
+
+    payment = street.hospital.payments.get(command_id=handover.command_id)
+    assert payment.rest is not None
+    assert payment.rest.amounts.medfee_sumamt == 64_00
+    assert payment.rest.amounts.fulamt_ownpay_amt == 64_00
+    assert street.insurer.funds.check_books().coherent
 
 
 def test_a_box_sold_at_another_institution_is_refused_and_both_are_reported(

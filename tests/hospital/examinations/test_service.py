@@ -47,9 +47,7 @@ from shualian.hospital.model import (
     COMMAND_DIFFERS,
     PROOF_NOT_FITTING,
     SCENE_NOT_ALLOWED,
-    CardEvidence,
     Channel,
-    CodeEvidence,
     DocumentEvidence,
     Evidence,
 )
@@ -123,8 +121,8 @@ def test_the_worklist_has_what_is_paid_and_not_reported(any_world: World) -> Non
 EVERY_WAY = [
     pytest.param(lambda world: world.scan(scene=Scene.EXAMINATION), Channel.FACE, id="face"),
     pytest.param(lambda world: world.scan(scene=Scene.CONSULTATION), Channel.FACE, id="room"),
-    pytest.param(lambda _: CodeEvidence(ZHANG.psn_no, INTENT), Channel.CODE, id="code"),
-    pytest.param(lambda _: CardEvidence(ZHANG.psn_no, "135790", INTENT), Channel.CARD, id="card"),
+    pytest.param(lambda world: world.code(), Channel.CODE, id="code"),
+    pytest.param(lambda world: world.card(), Channel.CARD, id="card"),
     pytest.param(
         lambda _: DocumentEvidence(ZHANG.certno, CLERK, INTENT), Channel.DOCUMENT, id="document"
     ),
@@ -144,7 +142,7 @@ def test_nobody_else_takes_the_patients_place(world: World) -> None:
     order_no = paid_order(world)
     for evidence in (
         world.scan(LI, scene=Scene.EXAMINATION),
-        CodeEvidence(LI.psn_no, INTENT),
+        world.code(LI),
         world.scan(LI, scene=Scene.EXAMINATION, beneficiary=ZHANG.psn_no, relation=Relation.PROXY),
     ):
         with pytest.raises(Refused) as refused:
@@ -391,7 +389,7 @@ def test_nobody_collects_or_sees_what_is_another_persons(world: World) -> None:
     order_no = reported(world)
     for evidence in (
         world.scan(LI, scene=Scene.REPORT_COLLECTION),
-        CodeEvidence(LI.psn_no, INTENT),
+        world.code(LI),
     ):
         assert world.examinations.own_reports(evidence=evidence) == []
         with pytest.raises(Refused) as refused:

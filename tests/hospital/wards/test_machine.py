@@ -104,6 +104,12 @@ class StayMachine(RuleBasedStateMachine):
                     evidence=self.wards.confirmed(payment, person),
                 )
 
+    @precondition(lambda self: self.in_state(StayState.ADMITTED, StayState.DISCHARGED))
+    @rule(data=st.data())
+    def show_a_bill(self, data: st.DataObject) -> None:
+        with suppress(Refused):
+            self.wards.prepared(self.pick(data, StayState.ADMITTED, StayState.DISCHARGED))
+
     @precondition(lambda self: bool(self.stays))
     @rule(data=st.data())
     def cancel_a_settlement(self, data: st.DataObject) -> None:

@@ -35,6 +35,7 @@ from shualian.core.identifiers import (
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
 from shualian.insurer.benefits.model import broken_identities
+from shualian.insurer.funds import store as ledger
 from shualian.insurer.funds.model import cash_clearing, fund, payable
 from shualian.insurer.persons.model import InsuranceStatus
 from shualian.insurer.settlement import service, statements, store
@@ -378,6 +379,24 @@ def test_a_settlement_that_fails_half_way_leaves_nothing_and_the_repeat_goes_thr
     assert any_office.proofs.redemptions() == [(evidence.intent_id, "settle")]
     assert any_office.funds.balance(person.psn_no) == record.settlement.amounts.balc == 0
     assert any_office.funds.check_books().coherent
+
+
+def test_a_settlement_whose_writing_fails_leaves_nothing_and_the_repeat_goes_through(
+    any_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = any_office.insured(balance=50_00)
+    charged = any_office.charged(person.psn_no)
+    agreed, evidence = confirmed(charged.pre_settle()), charged.proof()
+    before = state(any_office, person.psn_no)
+
+    with monkeypatch.context() as crash:
+        crash.setattr(ledger, "check_booked", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            charged.settle("K1", agreed=agreed, evidence=evidence)
+    assert any_office.proofs.redemptions() == []
+    assert state(any_office, person.psn_no) == before
+
+    assert charged.settle("K1", agreed=agreed, evidence=evidence)
 
 
 def test_amounts_that_do_not_add_up_are_never_booked(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from sqlalchemy import Connection, select
@@ -49,6 +48,7 @@ from shualian.insurer.supervision.signins.service import Doctors, OrderingDoctor
 from shualian.insurer.supervision.wardchecks import store as wardchecks_store
 from shualian.insurer.supervision.wardchecks.model import DrawPolicy, WardCheck
 from shualian.insurer.supervision.wardchecks.service import WardChecks, WardPatients
+from shualian.terminals.enrolment.model import KeyId
 from shualian.terminals.model import (
     InstitutionStaff,
     InsurerStaff,
@@ -84,7 +84,8 @@ CHEN_FACE, PATIENT_FACE, STRANGER = 1, 2, 3
 
 def vector(who: int) -> Embedding:
     """The face of somebody."""
-    return np.eye(8, dtype=np.float32)[who]
+    face: Embedding = np.eye(8, dtype=np.float32)[who]
+    return face
 
 
 @dataclass
@@ -336,8 +337,8 @@ def terminal(institution: InstitutionCode = HOSPITAL, number: str = "K02") -> Ve
     found = Terminal(
         TerminalId(number), institution, TerminalClass.SCAN_FACE_PAY, Place("3 诊室", "内科")
     )
-    nothing = cast("None", None)
-    return VerifiedRequest(found, nothing, nothing, "KEY-1", NOW)  # type: ignore[arg-type]
+    # Nothing but the terminal and the key is looked at behind the routes.
+    return VerifiedRequest(found, None, None, KeyId("KEY-1"), NOW)  # type: ignore[arg-type]
 
 
 def captured(who: int, *, active: bool = True, live: bool = True) -> Captured:

@@ -18,12 +18,12 @@ from shualian.hospital.wallet.model import CaptureCommand, HoldCommand
 from shualian.sandbox.chaos.checks import check
 from shualian.sandbox.chaos.parts import HOSPITAL
 from shualian.sandbox.chaos.run import Run
-from shualian.sandbox.chaos.service import Total, outcomes
+from shualian.sandbox.chaos.service import outcomes
 from shualian.sandbox.chaos.stage import Place, Stage, stage
 from shualian.sandbox.ewallet.server import open_wallet
 
-ACTS = 14
-SEED = 7
+ACTS = 12
+SEED = 21
 
 
 @pytest.fixture(scope="module")
@@ -34,25 +34,11 @@ def set_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def ended(set_up: Stage) -> Run:
-    """A run over a network that is calm to nobody, at rest."""
+    """A run, at rest; what it left is copied beside, because the next run begins afresh."""
     run = Run(set_up, SEED, acts=ACTS)
     assert run.go()
+    shutil.copytree(run.place.folder, set_up.folder / "left")
     return run
-
-
-@pytest.fixture(scope="module")
-def left(ended: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what that run left."""
-    return shutil.copytree(ended.place.folder, tmp_path_factory.mktemp("left") / "run")
-
-
-def test_a_short_run_on_files_is_one_story(tmp_path: Path) -> None:
-    total = Total()
-    for outcome in outcomes(tmp_path, first_seed=1, runs=2, acts=ACTS, total=total):
-        assert outcome.incoherent == [], (outcome.seed, outcome.log)
-    assert total.coherent
-    assert total.payments > 0
-    assert total.messages > 0
 
 
 def test_a_short_run_on_postgresql_is_one_story(tmp_path: Path, postgres_url: str) -> None:
@@ -66,11 +52,11 @@ def test_a_seed_happens_again_as_it_happened(set_up: Stage, ended: Run) -> None:
     assert again.course.log == ended.course.log
 
 
-def test_the_command_ends_with_a_summary_in_one_line(tmp_path: Path) -> None:
-    arguments = ["chaos", "settlement", "--seed", "5", "--runs", "1", "--acts", "6"]
+def test_short_runs_on_files_are_one_story_and_end_with_a_summary(tmp_path: Path) -> None:
+    arguments = ["chaos", "settlement", "--seed", "5", "--runs", "2", "--acts", str(ACTS)]
     result = CliRunner().invoke(app, [*arguments, "--keep", str(tmp_path / "kept")])
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines()[-1].startswith("1 runs, all coherent")
+    assert result.output.splitlines()[-1].startswith("2 runs, all coherent")
     assert (tmp_path / "kept" / "run").is_dir()
 
 
@@ -78,9 +64,9 @@ class TestWhatTheChecksNotice:
     """Each alters what a coherent run left; an altered book is never passed over."""
 
     @pytest.fixture
-    def place(self, set_up: Stage, ended: Run, left: Path, tmp_path: Path) -> Place:
+    def place(self, set_up: Stage, ended: Run, tmp_path: Path) -> Place:
         self.run, self.stage = ended, set_up
-        folder = shutil.copytree(left, tmp_path / "left")
+        folder = shutil.copytree(set_up.folder / "left", tmp_path / "left")
         return Place(folder, {side: f"sqlite:///{folder / side.value}.db" for side in Side})
 
     def broken(self, place: Place) -> str:

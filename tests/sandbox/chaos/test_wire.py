@@ -42,7 +42,7 @@ def wire(world: World) -> Iterator[Wire]:
 def over(world: World, wire: Wire) -> None:
     """Let the hospital ask over the wire."""
     for room in (world.records, world.encounters, world.orders, world.payments):
-        room._insurer = wire.platform  # type: ignore[attr-defined]
+        room._insurer = wire.platform
 
 
 def test_a_whole_visit_goes_over_it(world: World, wire: Wire) -> None:

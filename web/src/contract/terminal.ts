@@ -210,6 +210,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terminal/v1/doctors/captures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Capture
+         * @description Open a capture of the doctor; frames follow over the ordinary socket.
+         */
+        post: operations["capture_terminal_v1_doctors_captures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/doctors/sign-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign In
+         * @description Sign in at this institution, until the answer's ``valid_until``.
+         */
+        post: operations["sign_in_terminal_v1_doctors_sign_ins_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/doctors/sign-outs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign Out
+         * @description Sign out of this institution.
+         */
+        post: operations["sign_out_terminal_v1_doctors_sign_outs_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terminal/v1/enrolment": {
         parameters: {
             query?: never;
@@ -364,6 +424,526 @@ export interface paths {
          * @description Take a heartbeat and tell the judgement.
          */
         post: operations["heartbeat_terminal_v1_heartbeat_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/dispensing/mine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mine
+         * @description The numbers of a visit's medicine and how many are before them.
+         */
+        post: operations["mine_terminal_v1_hospital_dispensing_mine_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/encounters/position": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Position
+         * @description How many are called before; says nothing of whose visit it is.
+         */
+        post: operations["position_terminal_v1_hospital_encounters_position_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/examinations/arrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Arrive
+         * @description The patient of a paid order has come.
+         */
+        post: operations["arrive_terminal_v1_hospital_examinations_arrive_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/payments/by-slip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * By Slip
+         * @description The bill of a slip, to finish it by one scan.
+         */
+        post: operations["by_slip_terminal_v1_hospital_payments_by_slip_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/payments/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get
+         * @description How it stands; asks nobody.
+         */
+        post: operations["get_terminal_v1_hospital_payments_get_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/payments/offer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Offer
+         * @description From which account the own share could be taken (一脸付).
+         */
+        post: operations["offer_terminal_v1_hospital_payments_offer_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/payments/prepare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prepare
+         * @description Show who would pay what, and why; moves nothing.
+         */
+        post: operations["prepare_terminal_v1_hospital_payments_prepare_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/payments/reserve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reserve
+         * @description Make a slip, to pay at the window.
+         */
+        post: operations["reserve_terminal_v1_hospital_payments_reserve_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/payments/settle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Settle
+         * @description Carry out what the person confirmed; again, the same answer.
+         */
+        post: operations["settle_terminal_v1_hospital_payments_settle_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/payments/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw
+         * @description The person goes away before confirming.
+         */
+        post: operations["withdraw_terminal_v1_hospital_payments_withdraw_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/records/looks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Looks
+         * @description Who looked at the own record, the latest first.
+         */
+        post: operations["looks_terminal_v1_hospital_records_looks_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/records/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Record
+         * @description Open the own record, or find it.
+         */
+        post: operations["open_record_terminal_v1_hospital_records_open_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/reports/collect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Collect
+         * @description Take a report away, to print it; who did is recorded.
+         */
+        post: operations["collect_terminal_v1_hospital_reports_collect_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/reports/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reports
+         * @description What the person who shows this can collect.
+         */
+        post: operations["reports_terminal_v1_hospital_reports_list_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/scheduling/book": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Book
+         * @description Book a slot in the own name.
+         */
+        post: operations["book_terminal_v1_hospital_scheduling_book_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/scheduling/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel
+         * @description Give the own slot back.
+         */
+        post: operations["cancel_terminal_v1_hospital_scheduling_cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/scheduling/check-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check In
+         * @description Take the number of the own booking of today.
+         */
+        post: operations["check_in_terminal_v1_hospital_scheduling_check_in_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/scheduling/departments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Departments
+         * @description Every department.
+         */
+        post: operations["departments_terminal_v1_hospital_scheduling_departments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/scheduling/doctors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Doctors
+         * @description Every doctor, or those of a department.
+         */
+        post: operations["doctors_terminal_v1_hospital_scheduling_doctors_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/scheduling/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move
+         * @description Move the own booking.
+         */
+        post: operations["move_terminal_v1_hospital_scheduling_move_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/scheduling/own": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Own
+         * @description The own appointments, the latest first.
+         */
+        post: operations["own_terminal_v1_hospital_scheduling_own_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/scheduling/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register
+         * @description Register for a session of today.
+         */
+        post: operations["register_terminal_v1_hospital_scheduling_register_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/scheduling/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sessions
+         * @description Sessions that are not over, with what is left of them.
+         */
+        post: operations["sessions_terminal_v1_hospital_scheduling_sessions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/scheduling/slots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Slots
+         * @description The slots of a session.
+         */
+        post: operations["slots_terminal_v1_hospital_scheduling_slots_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/wards/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prepare
+         * @description Show who would pay what of all that is open of the stay.
+         */
+        post: operations["prepare_terminal_v1_hospital_wards_payments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/wards/settlements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Settle
+         * @description Settle what was shown.
+         */
+        post: operations["settle_terminal_v1_hospital_wards_settlements_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -530,6 +1110,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terminal/v1/ward-checks/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer
+         * @description The patient was met.
+         */
+        post: operations["answer_terminal_v1_ward_checks_answers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/ward-checks/captures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Capture
+         * @description Open a capture at the bed; frames follow over the ordinary socket.
+         */
+        post: operations["capture_terminal_v1_ward_checks_captures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/ward-checks/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Listed
+         * @description What the institution has to answer, the most urgent first.
+         */
+        post: operations["listed_terminal_v1_ward_checks_open_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terminal/v1/welcome": {
         parameters: {
             query?: never;
@@ -616,11 +1256,111 @@ export interface components {
          */
         Algorithm: "ecdsa-p256-sha256" | "sm2-sm3";
         /**
+         * AnswerBody
+         * @description Answer a check with the capture that was just matched here.
+         */
+        AnswerBody: {
+            /** Check Id */
+            check_id: string;
+            claim: components["schemas"]["ClaimBody"];
+            /** Session Id */
+            session_id: string;
+        };
+        /**
+         * AppointmentAnswer
+         * @description An appointment as its patient sees it.
+         */
+        AppointmentAnswer: {
+            /** Appointment No */
+            appointment_no: string;
+            /**
+             * Begins At
+             * Format: date-time
+             */
+            begins_at: string;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            department: components["schemas"]["DepartmentAnswer"];
+            doctor: components["schemas"]["DoctorAnswer"];
+            /** Encounter No */
+            encounter_no: string | null;
+            period_words: components["schemas"]["Words"];
+            room: components["schemas"]["Words"];
+            /** Session No */
+            session_no: string;
+            /** Slot No */
+            slot_no: number;
+            state: components["schemas"]["AppointmentState"];
+        };
+        /**
+         * AppointmentBody
+         * @description Something with a booking: cancel it, or take its number.
+         */
+        AppointmentBody: {
+            /** Appointment No */
+            appointment_no: string;
+            /** Command Id */
+            command_id: string;
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+        };
+        /**
+         * AppointmentState
+         * @description Where an appointment stands.
+         * @enum {string}
+         */
+        AppointmentState: "booked" | "checking_in" | "checked_in" | "cancelled" | "missed";
+        /**
+         * ArriveAtTerminalBody
+         * @description The patient has come to the terminal at the desk.
+         */
+        ArriveAtTerminalBody: {
+            /** Command Id */
+            command_id: string;
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+            /** Order No */
+            order_no: string;
+        };
+        /**
          * Basis
          * @description What the live face was compared with.
          * @enum {string}
          */
         Basis: "template" | "registry";
+        /**
+         * BedsidePrepareBody
+         * @description The same at a device at the bed.
+         */
+        BedsidePrepareBody: {
+            /**
+             * Acct Used Flag
+             * @default true
+             */
+            acct_used_flag: boolean;
+            /** Command Id */
+            command_id: string;
+            /** Stay No */
+            stay_no: string;
+        };
+        /**
+         * BedsideSettleBody
+         * @description Settle at a device at the bed what was shown there.
+         */
+        BedsideSettleBody: {
+            /** Command Id */
+            command_id: string;
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+            /**
+             * From Wallet Fen
+             * @default 0
+             */
+            from_wallet_fen: number;
+        };
         /**
          * BeginAnswer
          * @description The capture that was opened; nonce and ticket are given this once.
@@ -679,6 +1419,20 @@ export interface components {
             since: string;
         };
         /**
+         * BookBody
+         * @description Take a slot: book it, or register with it today.
+         */
+        BookBody: {
+            /** Command Id */
+            command_id: string;
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+            /** Session No */
+            session_no: string;
+            /** Slot No */
+            slot_no?: number | null;
+        };
+        /**
          * BoxBody
          * @description Where the face is, in whole pixels of the frame; may reach past its edges.
          */
@@ -702,6 +1456,23 @@ export interface components {
              * @enum {string}
              */
             kind: "called";
+        };
+        /**
+         * CardBody
+         * @description A card that was read, with the PIN that the person typed.
+         */
+        CardBody: {
+            /** Card No */
+            card_no: string;
+            /** Intent Id */
+            intent_id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "card";
+            /** Pin */
+            pin: string;
         };
         /**
          * Cause
@@ -728,6 +1499,50 @@ export interface components {
             proven_for_population: boolean;
         };
         /**
+         * Channel
+         * @description By what a person showed who they are; every visit and payment records it.
+         * @enum {string}
+         */
+        Channel: "face" | "code" | "card" | "document";
+        /**
+         * CheckLine
+         * @description One check; the institution knows the patient by its own number.
+         */
+        CheckLine: {
+            /** Check Id */
+            check_id: string;
+            /** Countersigned By */
+            countersigned_by: string | null;
+            /**
+             * Deadline
+             * Format: date-time
+             */
+            deadline: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Institution */
+            institution: string;
+            /** Ipt Otp No */
+            ipt_otp_no: string;
+            /** Proposed By */
+            proposed_by: string | null;
+            reason: components["schemas"]["ExceptionReason"] | null;
+            state: components["schemas"]["CheckState"];
+            /**
+             * Told At
+             * Format: date-time
+             */
+            told_at: string;
+            /** Ward */
+            ward: string;
+        };
+        /**
+         * CheckState
+         * @description Where a check stands. A missed check is a result, not a gap.
+         * @enum {string}
+         */
+        CheckState: "open" | "passed" | "excepted" | "another_face" | "missed";
+        /**
          * ClaimBody
          * @description :class:`PlaceClaim` on the wire: part of every business body, never of a URL.
          */
@@ -741,6 +1556,54 @@ export interface components {
             /** Place Id */
             place_id: string;
         };
+        /**
+         * CodeBody
+         * @description A scanned code of the person's own e-voucher.
+         */
+        CodeBody: {
+            /** Intent Id */
+            intent_id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "code";
+            /** Token */
+            token: string;
+        };
+        /**
+         * CollectBody
+         * @description Take a report away at a machine.
+         */
+        CollectBody: {
+            /** Command Id */
+            command_id: string;
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+            /** Order No */
+            order_no: string;
+        };
+        /**
+         * CollectedAnswer
+         * @description A report in hand, and how that was recorded.
+         */
+        CollectedAnswer: {
+            channel: components["schemas"]["Channel"];
+            /**
+             * Collected At
+             * Format: date-time
+             */
+            collected_at: string;
+            /** Is Proxy */
+            is_proxy: boolean;
+            report: components["schemas"]["ReportAnswer"];
+        };
+        /**
+         * ConfirmationReason
+         * @description Why a doctor signs in without the face.
+         * @enum {string}
+         */
+        ConfirmationReason: "no_consent" | "face_failed" | "terminal_down" | "sterile" | "emergency";
         /**
          * ConsentAnswer
          * @description What is new, and all that is in force now.
@@ -808,6 +1671,38 @@ export interface components {
             intent_id: string;
         };
         /**
+         * DepartmentAnswer
+         * @description A department.
+         */
+        DepartmentAnswer: {
+            /** Dept Code */
+            dept_code: string;
+            name: components["schemas"]["Words"];
+            /** Queue Letter */
+            queue_letter: string;
+        };
+        /**
+         * DoctorAnswer
+         * @description A doctor.
+         */
+        DoctorAnswer: {
+            /** Dept Code */
+            dept_code: string;
+            /** Dr Code */
+            dr_code: string;
+            name: components["schemas"]["Words"];
+            title: components["schemas"]["Title"];
+            title_words: components["schemas"]["Words"];
+        };
+        /**
+         * DoctorsBody
+         * @description Whose doctors are asked for; everybody by default.
+         */
+        DoctorsBody: {
+            /** Dept Code */
+            dept_code?: string | null;
+        };
+        /**
          * Document
          * @description What staff saw in the original.
          * @enum {string}
@@ -834,6 +1729,12 @@ export interface components {
          * @enum {string}
          */
         EmergencyReason: "unconscious" | "severe_injury" | "cannot_speak" | "confused" | "other";
+        /**
+         * EncounterState
+         * @description Where an encounter stands.
+         * @enum {string}
+         */
+        EncounterState: "registering" | "registered" | "refused" | "called" | "in_consultation" | "waiting_results" | "returned" | "closed" | "cancelling" | "cancelled";
         /**
          * EndMessage
          * @description The end of the frames: how many, the chain after the last, and the terminal's signature.
@@ -932,6 +1833,38 @@ export interface components {
             purpose: components["schemas"]["ConsentPurpose"];
         };
         /**
+         * ExamState
+         * @description Where an examination stands.
+         * @enum {string}
+         */
+        ExamState: "arrived" | "performed" | "reported";
+        /**
+         * ExaminationAnswer
+         * @description Where an examination stands.
+         */
+        ExaminationAnswer: {
+            /**
+             * Arrived At
+             * Format: date-time
+             */
+            arrived_at: string;
+            channel: components["schemas"]["Channel"];
+            /** Encounter No */
+            encounter_no: string;
+            kind: components["schemas"]["OrderKind"];
+            /** Order No */
+            order_no: string;
+            /** Performed At */
+            performed_at: string | null;
+            state: components["schemas"]["ExamState"];
+        };
+        /**
+         * ExceptionReason
+         * @description Why a patient is not met by face.
+         * @enum {string}
+         */
+        ExceptionReason: "intensive_care" | "new_born" | "in_theatre" | "out_for_examination" | "isolation" | "asleep" | "face_covered" | "declined";
+        /**
          * ExpectedBody
          * @description Among the people who are expected here today.
          */
@@ -941,6 +1874,27 @@ export interface components {
              * @enum {string}
              */
             kind: "expected";
+        };
+        /**
+         * FaceBody
+         * @description A confirmed face.
+         */
+        FaceBody: {
+            /** Auth No */
+            auth_no: string;
+            /**
+             * First Frame At
+             * Format: date-time
+             */
+            first_frame_at: string;
+            /** Intent Id */
+            intent_id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "face";
+            scene: components["schemas"]["Scene"];
         };
         /**
          * FailureAnswer
@@ -987,6 +1941,12 @@ export interface components {
          * @enum {string}
          */
         Finality: "final" | "temporary" | "unknown";
+        /**
+         * Flag
+         * @description Where a value lies against its ranges.
+         * @enum {string}
+         */
+        Flag: "normal" | "low" | "high" | "critical_low" | "critical_high" | "no_range";
         /**
          * FreezeReason
          * @description Why a voucher is frozen.
@@ -1134,17 +2094,6 @@ export interface components {
             zh: string;
         };
         /**
-         * ListBody
-         * @description Show the bindings of the person who scanned; said in the intent: nothing more.
-         */
-        ListBody: {
-            /** Auth No */
-            auth_no: string;
-            claim: components["schemas"]["ClaimBody"];
-            /** Nonce */
-            nonce: string;
-        };
-        /**
          * LivenessLevel
          * @description How much liveness a scene asks for.
          * @enum {string}
@@ -1164,6 +2113,25 @@ export interface components {
             kept_from: string;
             /** Lines */
             lines: components["schemas"]["LineAnswer"][];
+        };
+        /**
+         * LookAnswer
+         * @description That somebody looked at the patient's record.
+         */
+        LookAnswer: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Note */
+            note: string;
+            /** Related */
+            related: boolean;
+            role: components["schemas"]["Words"];
+            why: components["schemas"]["Words"];
         };
         /**
          * MemberAnswer
@@ -1221,6 +2189,46 @@ export interface components {
          */
         MessageCode: "template_replaced" | "template_expired" | "family_child_bound" | "family_bound_on_documents" | "family_proposed" | "family_unbound";
         /**
+         * MineAnswer
+         * @description How far the own medicine is; says nothing of anybody.
+         */
+        MineAnswer: {
+            /** Ahead */
+            ahead: number;
+            /** Queue No */
+            queue_no: string;
+            state: components["schemas"]["RequestState"];
+        };
+        /**
+         * MineBody
+         * @description Whose number is asked for: that of the visit, as it stands on the person's paper.
+         */
+        MineBody: {
+            /** Encounter No */
+            encounter_no: string;
+        };
+        /**
+         * MoveBody
+         * @description Another slot for a booking.
+         */
+        MoveBody: {
+            /** Appointment No */
+            appointment_no: string;
+            /** Command Id */
+            command_id: string;
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+            /** Session No */
+            session_no: string;
+            /** Slot No */
+            slot_no?: number | null;
+        };
+        /**
+         * Nothing
+         * @description A question that needs nothing.
+         */
+        Nothing: Record<string, never>;
+        /**
          * NoticeAnswer
          * @description What is shown and read aloud before the camera.
          */
@@ -1244,32 +2252,27 @@ export interface components {
             scene: string;
         };
         /**
-         * OfferAnswer
-         * @description A proposal that waits for the person's own act.
+         * OpenBody
+         * @description Open the record of who shows this.
          */
-        OfferAnswer: {
-            /**
-             * Expires At
-             * Format: date-time
-             */
-            expires_at: string;
-            kinship: components["schemas"]["Kinship"];
-            /** Kinship En */
-            kinship_en: string;
-            /** Kinship Zh */
-            kinship_zh: string;
-            /** Masked Name */
-            masked_name: string;
-            /** Proposal Id */
-            proposal_id: string;
+        OpenBody: {
+            /** Command Id */
+            command_id: string;
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
         };
         /**
          * OpenMessage
          * @description The first message of a socket.
+         *
+         *     ``profile`` says how the person is in front of the camera: ``bedside`` lets a head lie and the
+         *     light be dim. It changes what a good frame is, never what a match is.
          */
         OpenMessage: {
             /** Nonce */
             nonce: string;
+            /** @default standing */
+            profile: components["schemas"]["Profile"];
             /** Session Id */
             session_id: string;
             /** Ticket */
@@ -1302,6 +2305,12 @@ export interface components {
             type: "opened";
         };
         /**
+         * OrderKind
+         * @description What is ordered, which decides who performs it.
+         * @enum {string}
+         */
+        OrderKind: "prescription" | "examination" | "laboratory" | "treatment";
+        /**
          * OwnActBody
          * @description A person's own act: the claim of the place, and the proof of the scan that confirmed it.
          */
@@ -1327,17 +2336,6 @@ export interface components {
             payment_held_until: string | null;
         };
         /**
-         * OwnBody
-         * @description Show what is known of the template of the person who scanned.
-         */
-        OwnBody: {
-            /** Auth No */
-            auth_no: string;
-            claim: components["schemas"]["ClaimBody"];
-            /** Intent Id */
-            intent_id: string;
-        };
-        /**
          * OwnFreezeBody
          * @description Why the person freezes the own voucher.
          */
@@ -1350,6 +2348,28 @@ export interface components {
             /** @default person_asked */
             reason: components["schemas"]["FreezeReason"];
         };
+        /**
+         * OwnReportsBody
+         * @description Who asks what can be collected.
+         */
+        OwnReportsBody: {
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+        };
+        /**
+         * PaymentBody
+         * @description Which payment.
+         */
+        PaymentBody: {
+            /** Command Id */
+            command_id: string;
+        };
+        /**
+         * Period
+         * @description The part of a day.
+         * @enum {string}
+         */
+        Period: "morning" | "afternoon" | "evening" | "night";
         /**
          * PersonBody
          * @description The person on the screen: masked, enough to say "that is me".
@@ -1375,6 +2395,48 @@ export interface components {
             /** Pin */
             pin: string;
         };
+        /**
+         * PositionAnswer
+         * @description How far the queue is.
+         */
+        PositionAnswer: {
+            /** Ahead */
+            ahead: number | null;
+            department: components["schemas"]["Words"];
+            doctor: components["schemas"]["Words"];
+            /** Queue No */
+            queue_no: string;
+            state: components["schemas"]["EncounterState"];
+        };
+        /**
+         * PositionBody
+         * @description The visit whose number stands on a slip.
+         */
+        PositionBody: {
+            /** Encounter No */
+            encounter_no: string;
+        };
+        /**
+         * PrepareBody
+         * @description Show who would pay what of a visit's oldest open bill.
+         */
+        PrepareBody: {
+            /**
+             * Acct Used Flag
+             * @default true
+             */
+            acct_used_flag: boolean;
+            /** Command Id */
+            command_id: string;
+            /** Encounter No */
+            encounter_no: string;
+        };
+        /**
+         * Profile
+         * @description How a person is in front of the camera.
+         * @enum {string}
+         */
+        Profile: "standing" | "bedside";
         /**
          * ProofAnswer
          * @description The proof's number, given this once, and for whom it is.
@@ -1469,6 +2531,49 @@ export interface components {
             intent_id: string;
         };
         /**
+         * ReadyAnswer
+         * @description A report that can be collected.
+         */
+        ReadyAnswer: {
+            /** Names En */
+            names_en: string[];
+            /** Names Zh */
+            names_zh: string[];
+            /** Order No */
+            order_no: string;
+            /**
+             * Signed At
+             * Format: date-time
+             */
+            signed_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * ReasonAnswer
+         * @description One step by which the insurer came to its amounts.
+         */
+        ReasonAnswer: {
+            /** After Fen */
+            after_fen: number;
+            /** Before Fen */
+            before_fen: number;
+            /** Clause */
+            clause: string;
+            /** En */
+            en: string;
+            /** Facts */
+            facts: {
+                [key: string]: number;
+            };
+            /** Rule */
+            rule: string;
+            /** Subject */
+            subject: string;
+            /** Zh */
+            zh: string;
+        };
+        /**
          * ReceiptAnswer
          * @description A deletion receipt, with its printed lines.
          */
@@ -1506,6 +2611,25 @@ export interface components {
             scene: string;
         };
         /**
+         * RecordAnswer
+         * @description A record as screens show it.
+         */
+        RecordAnswer: {
+            /** Masked Id Number */
+            masked_id_number: string;
+            /** Masked Name */
+            masked_name: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Person Known */
+            person_known: boolean;
+            /** Record No */
+            record_no: string;
+        };
+        /**
          * RefusedMessage
          * @description The capture, or one attempt of it, is refused; the same data as every refusal.
          *
@@ -1536,6 +2660,23 @@ export interface components {
             type: "refused";
         };
         /**
+         * RegistrationAnswer
+         * @description A registered visit: the number and where to wait.
+         */
+        RegistrationAnswer: {
+            /** Ahead */
+            ahead: number | null;
+            department: components["schemas"]["Words"];
+            doctor: components["schemas"]["Words"];
+            /** Encounter No */
+            encounter_no: string;
+            /** Queue No */
+            queue_no: string;
+            /** Record No */
+            record_no: string;
+            state: components["schemas"]["EncounterState"];
+        };
+        /**
          * RegistryVerdict
          * @description The registry's answer to "is this live face the person with this number and name?".
          * @enum {string}
@@ -1559,6 +2700,43 @@ export interface components {
             /** Psn No */
             psn_no: string;
         };
+        /**
+         * ReportAnswer
+         * @description One version of a report.
+         */
+        ReportAnswer: {
+            /** Conclusion */
+            conclusion: string;
+            /** Critical */
+            critical: boolean;
+            /** Encounter No */
+            encounter_no: string;
+            /**
+             * Entered At
+             * Format: date-time
+             */
+            entered_at: string;
+            /** Entered By */
+            entered_by: string;
+            /** Finding */
+            finding: string;
+            /** Order No */
+            order_no: string;
+            /** Signed At */
+            signed_at: string | null;
+            /** Signed By */
+            signed_by: string | null;
+            /** Values */
+            values: components["schemas"]["ValueAnswer"][];
+            /** Version */
+            version: number;
+        };
+        /**
+         * RequestState
+         * @description Where a request stands.
+         * @enum {string}
+         */
+        RequestState: "waiting" | "reviewed" | "refused" | "prepared" | "part_released" | "released" | "part_returned" | "returned" | "withdrawn";
         /**
          * ResultBody
          * @description How a session stands; may be read again after a lost connection.
@@ -1685,6 +2863,40 @@ export interface components {
             type: "seen";
         };
         /**
+         * SessionAnswer
+         * @description A session as people choose it.
+         */
+        SessionAnswer: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            department: components["schemas"]["DepartmentAnswer"];
+            doctor: components["schemas"]["DoctorAnswer"];
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Fee Fen */
+            fee_fen: number;
+            /** Left */
+            left: number;
+            period: components["schemas"]["Period"];
+            period_words: components["schemas"]["Words"];
+            room: components["schemas"]["Words"];
+            /** Session No */
+            session_no: string;
+            /** Slots */
+            slots: number;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+        };
+        /**
          * SessionBody
          * @description Which capture: POST :data:`RESULT_PATH`.
          */
@@ -1698,6 +2910,164 @@ export interface components {
          * @enum {string}
          */
         SessionState: "opened" | "capturing" | "verified" | "refused" | "expired";
+        /**
+         * SessionsBody
+         * @description Which sessions are asked for; today's and the next week's by default.
+         */
+        SessionsBody: {
+            /**
+             * Days
+             * @default 8
+             */
+            days: number;
+            /** Dept Code */
+            dept_code?: string | null;
+            /** Dr Code */
+            dr_code?: string | null;
+            /** First */
+            first?: string | null;
+        };
+        /**
+         * SettleBody
+         * @description The person confirmed at a terminal, with what of the own share comes from the account.
+         */
+        SettleBody: {
+            /** Command Id */
+            command_id: string;
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+            /**
+             * From Wallet Fen
+             * @default 0
+             */
+            from_wallet_fen: number;
+        };
+        /**
+         * SignInAnswer
+         * @description A sign-in; one that was confirmed is marked by its means, its reason and by whom.
+         */
+        SignInAnswer: {
+            /** Confirmed By */
+            confirmed_by: string | null;
+            /** Dept Code */
+            dept_code: string;
+            /** Doctor */
+            doctor: string;
+            /** Institution */
+            institution: string;
+            means: components["schemas"]["SignInMeans"];
+            reason: components["schemas"]["ConfirmationReason"] | null;
+            /** Sign In Id */
+            sign_in_id: string;
+            /**
+             * Signed In At
+             * Format: date-time
+             */
+            signed_in_at: string;
+            /** Signed Out At */
+            signed_out_at: string | null;
+            /**
+             * Valid Until
+             * Format: date-time
+             */
+            valid_until: string;
+        };
+        /**
+         * SignInBody
+         * @description Sign in with the capture that was just matched here.
+         */
+        SignInBody: {
+            claim: components["schemas"]["ClaimBody"];
+            /** Command Id */
+            command_id: string;
+            /** Dept Code */
+            dept_code: string;
+            /** Doctor */
+            doctor: string;
+            /** Session Id */
+            session_id: string;
+        };
+        /**
+         * SignInMeans
+         * @description On what a sign-in rests.
+         * @enum {string}
+         */
+        SignInMeans: "face" | "confirmed";
+        /**
+         * SignOutBody
+         * @description Sign out with the capture that was just matched here.
+         */
+        SignOutBody: {
+            claim: components["schemas"]["ClaimBody"];
+            /** Doctor */
+            doctor: string;
+            /** Session Id */
+            session_id: string;
+        };
+        /**
+         * SlipBody
+         * @description A slip as somebody reads it from paper.
+         */
+        SlipBody: {
+            /** Slip No */
+            slip_no: string;
+        };
+        /**
+         * SlotAnswer
+         * @description A slot of a session.
+         */
+        SlotAnswer: {
+            /**
+             * Begins At
+             * Format: date-time
+             */
+            begins_at: string;
+            /** Free */
+            free: boolean;
+            /** Slot No */
+            slot_no: number;
+        };
+        /**
+         * SlotsBody
+         * @description Whose slots are asked for.
+         */
+        SlotsBody: {
+            /** Session No */
+            session_no: string;
+        };
+        /**
+         * SplitAnswer
+         * @description Who pays what, and why; fen, by the names of the national interface.
+         */
+        SplitAnswer: {
+            /** Acct Mulaid Pay */
+            acct_mulaid_pay: number;
+            /** Acct Pay */
+            acct_pay: number;
+            /** Balc */
+            balc: number;
+            /** Fund Pay Sumamt */
+            fund_pay_sumamt: number;
+            /** Funds */
+            funds: {
+                [key: string]: number;
+            };
+            /** Hosp Part Amt */
+            hosp_part_amt: number;
+            /** Medfee Sumamt */
+            medfee_sumamt: number;
+            /** Psn Cash Pay */
+            psn_cash_pay: number;
+            /** Reasons */
+            reasons: components["schemas"]["ReasonAnswer"][];
+            /** Setl Id */
+            setl_id: string | null;
+            /**
+             * Setl Time
+             * Format: date-time
+             */
+            setl_time: string;
+        };
         /**
          * StoreAnswer
          * @description One store that was searched.
@@ -1746,6 +3116,12 @@ export interface components {
             zh: string;
         };
         /**
+         * Title
+         * @description 职称, on which the registration fee depends.
+         * @enum {string}
+         */
+        Title: "ordinary" | "associate_chief" | "chief";
+        /**
          * Turn
          * @description Where the head is to go; left and right are the person's own.
          * @enum {string}
@@ -1771,6 +3147,27 @@ export interface components {
          */
         UnknownReason: "no_template" | "below_threshold" | "not_clear" | "too_many_people";
         /**
+         * ValueAnswer
+         * @description One measured value with where it lies.
+         */
+        ValueAnswer: {
+            /** Critical High */
+            critical_high?: string | null;
+            /** Critical Low */
+            critical_low?: string | null;
+            flag: components["schemas"]["Flag"];
+            /** High */
+            high?: string | null;
+            /** Low */
+            low?: string | null;
+            /** Name */
+            name: string;
+            /** Unit */
+            unit: string;
+            /** Value */
+            value: string;
+        };
+        /**
          * ViewAnswer
          * @description Everything that a person may know about their own bindings.
          */
@@ -1778,7 +3175,7 @@ export interface components {
             /** Holders */
             holders: components["schemas"]["MemberAnswer"][];
             /** Offers */
-            offers: components["schemas"]["OfferAnswer"][];
+            offers: components["schemas"]["shualian__insurer__family__api__OfferAnswer"][];
             /** Relatives */
             relatives: components["schemas"]["MemberAnswer"][];
         };
@@ -1806,6 +3203,19 @@ export interface components {
          * @enum {string}
          */
         VoucherState: "not_activated" | "active" | "dormant" | "frozen" | "closed";
+        /**
+         * WalletAnswer
+         * @description What of the own share comes from an account.
+         */
+        WalletAnswer: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Captured Fen */
+            captured_fen: number;
+            /** Refunded Fen */
+            refunded_fen: number;
+            state: components["schemas"]["shualian__hospital__wallet__model__PaymentState"];
+        };
         /**
          * WelcomeAnswer
          * @description What a terminal shows about itself.
@@ -1901,6 +3311,16 @@ export interface components {
             purpose: components["schemas"]["ConsentPurpose"];
         };
         /**
+         * Words
+         * @description The same in Chinese and in English.
+         */
+        Words: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+        };
+        /**
          * WordsAnswer
          * @description The same in Chinese and English.
          */
@@ -1919,6 +3339,199 @@ export interface components {
             en: string;
             /** Zh */
             zh: string;
+        };
+        /**
+         * OfferAnswer
+         * @description From which account the own share could be taken, and its limits.
+         */
+        shualian__hospital__payments__api__OfferAnswer: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Day Max Fen */
+            day_max_fen: number;
+            /** Last Four */
+            last_four: string;
+            /** Left Today Fen */
+            left_today_fen: number;
+            /** Transaction Max Fen */
+            transaction_max_fen: number;
+            /**
+             * Valid Until
+             * Format: date-time
+             */
+            valid_until: string;
+        };
+        /**
+         * PaymentAnswer
+         * @description A payment as it stands.
+         *
+         *     ``intent_id`` is what the person confirms, for ``amount_max_fen``. ``under_way`` means that
+         *     there is no outcome yet; ``cash_due_fen`` is told once it is done.
+         */
+        shualian__hospital__payments__api__PaymentAnswer: {
+            /** Amount Max Fen */
+            amount_max_fen: number;
+            /** Cash Due Fen */
+            cash_due_fen: number | null;
+            channel: components["schemas"]["Channel"] | null;
+            /** Command Id */
+            command_id: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Done */
+            done: boolean;
+            /** Encounter No */
+            encounter_no: string;
+            /** Intent Id */
+            intent_id: string;
+            /**
+             * Prepared At
+             * Format: date-time
+             */
+            prepared_at: string;
+            settled: components["schemas"]["SplitAnswer"] | null;
+            shown: components["schemas"]["SplitAnswer"];
+            /** Slip No */
+            slip_no: string | null;
+            state: components["schemas"]["shualian__hospital__payments__model__PaymentState"];
+            /** Under Way */
+            under_way: boolean;
+            /** Undone */
+            undone: boolean;
+            wallet: components["schemas"]["WalletAnswer"] | null;
+        };
+        /**
+         * PaymentState
+         * @description Where a payment stands with the insurer.
+         * @enum {string}
+         */
+        shualian__hospital__payments__model__PaymentState: "prepared" | "reserved" | "holding" | "sent" | "unknown" | "settled" | "cancelling" | "cancelled" | "refunding" | "refused" | "withdrawn" | "lapsed" | "giving_up" | "given_up";
+        /**
+         * OwnBody
+         * @description Who asks for something of their own.
+         */
+        shualian__hospital__records__api__OwnBody: {
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+        };
+        /**
+         * OwnBody
+         * @description Who asks for something of their own.
+         */
+        shualian__hospital__scheduling__api__OwnBody: {
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+        };
+        /**
+         * PaymentState
+         * @description Where a wallet payment stands.
+         * @enum {string}
+         */
+        shualian__hospital__wallet__model__PaymentState: "requested" | "declined" | "held" | "captured" | "voided" | "expired" | "refunded";
+        /**
+         * PaymentAnswer
+         * @description A payment of a stay, in fen.
+         */
+        shualian__hospital__wards__api__PaymentAnswer: {
+            /** Acct Pay */
+            acct_pay: number;
+            /** Amount Max Fen */
+            amount_max_fen: number;
+            /** Command Id */
+            command_id: string;
+            /** Fund Pay Sumamt */
+            fund_pay_sumamt: number;
+            /** Intent Id */
+            intent_id: string;
+            /** Medfee Sumamt */
+            medfee_sumamt: number;
+            /** Psn Cash Pay */
+            psn_cash_pay: number;
+            /** Setl Id */
+            setl_id: string | null;
+            state: components["schemas"]["shualian__hospital__payments__model__PaymentState"];
+            /** Stay No */
+            stay_no: string;
+        };
+        /**
+         * ListBody
+         * @description Show the bindings of the person who scanned; said in the intent: nothing more.
+         */
+        shualian__insurer__family__api__ListBody: {
+            /** Auth No */
+            auth_no: string;
+            claim: components["schemas"]["ClaimBody"];
+            /** Nonce */
+            nonce: string;
+        };
+        /**
+         * OfferAnswer
+         * @description A proposal that waits for the person's own act.
+         */
+        shualian__insurer__family__api__OfferAnswer: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            kinship: components["schemas"]["Kinship"];
+            /** Kinship En */
+            kinship_en: string;
+            /** Kinship Zh */
+            kinship_zh: string;
+            /** Masked Name */
+            masked_name: string;
+            /** Proposal Id */
+            proposal_id: string;
+        };
+        /**
+         * CaptureBody
+         * @description Open a capture of a doctor, after the touch and the notice.
+         */
+        shualian__insurer__supervision__signins__api__CaptureBody: {
+            claim: components["schemas"]["ClaimBody"];
+            /** Consents */
+            consents: components["schemas"]["ConsentPurpose"][];
+            /** Doctor */
+            doctor: string;
+            /** Notice Version */
+            notice_version: string;
+            /**
+             * Purpose
+             * @enum {string}
+             */
+            purpose: "doctor_enrolment" | "doctor_sign_in" | "doctor_sign_out";
+        };
+        /**
+         * CaptureBody
+         * @description Open a capture of the patient who was drawn, after the touch and the notice.
+         */
+        shualian__insurer__supervision__wardchecks__api__CaptureBody: {
+            /** Check Id */
+            check_id: string;
+            claim: components["schemas"]["ClaimBody"];
+            /** Consents */
+            consents: components["schemas"]["ConsentPurpose"][];
+            /** Notice Version */
+            notice_version: string;
+        };
+        /**
+         * ListBody
+         * @description What is to be answered here.
+         */
+        shualian__insurer__supervision__wardchecks__api__ListBody: {
+            claim: components["schemas"]["ClaimBody"];
+        };
+        /**
+         * OwnBody
+         * @description Show what is known of the template of the person who scanned.
+         */
+        shualian__insurer__templates__api__OwnBody: {
+            /** Auth No */
+            auth_no: string;
+            claim: components["schemas"]["ClaimBody"];
+            /** Intent Id */
+            intent_id: string;
         };
     };
     responses: never;
@@ -2352,6 +3965,141 @@ export interface operations {
             };
         };
     };
+    capture_terminal_v1_doctors_captures_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["shualian__insurer__supervision__signins__api__CaptureBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BeginAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    sign_in_terminal_v1_doctors_sign_ins_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    sign_out_terminal_v1_doctors_sign_outs_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignOutBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
     enrol_terminal_v1_enrolment_post: {
         parameters: {
             query?: never;
@@ -2535,7 +4283,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ListBody"];
+                "application/json": components["schemas"]["shualian__insurer__family__api__ListBody"];
             };
         };
         responses: {
@@ -2679,6 +4427,1176 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HeartbeatAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    mine_terminal_v1_hospital_dispensing_mine_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MineBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MineAnswer"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    position_terminal_v1_hospital_encounters_position_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PositionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    arrive_terminal_v1_hospital_examinations_arrive_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArriveAtTerminalBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExaminationAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    by_slip_terminal_v1_hospital_payments_by_slip_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SlipBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["shualian__hospital__payments__api__PaymentAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    get_terminal_v1_hospital_payments_get_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaymentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["shualian__hospital__payments__api__PaymentAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    offer_terminal_v1_hospital_payments_offer_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaymentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["shualian__hospital__payments__api__OfferAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    prepare_terminal_v1_hospital_payments_prepare_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrepareBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["shualian__hospital__payments__api__PaymentAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    reserve_terminal_v1_hospital_payments_reserve_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaymentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["shualian__hospital__payments__api__PaymentAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    settle_terminal_v1_hospital_payments_settle_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["shualian__hospital__payments__api__PaymentAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    withdraw_terminal_v1_hospital_payments_withdraw_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaymentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["shualian__hospital__payments__api__PaymentAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    looks_terminal_v1_hospital_records_looks_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["shualian__hospital__records__api__OwnBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookAnswer"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    open_record_terminal_v1_hospital_records_open_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    collect_terminal_v1_hospital_reports_collect_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CollectBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CollectedAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    reports_terminal_v1_hospital_reports_list_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnReportsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadyAnswer"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    book_terminal_v1_hospital_scheduling_book_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BookBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppointmentAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    cancel_terminal_v1_hospital_scheduling_cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AppointmentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppointmentAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    check_in_terminal_v1_hospital_scheduling_check_in_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AppointmentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegistrationAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    departments_terminal_v1_hospital_scheduling_departments_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DepartmentAnswer"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    doctors_terminal_v1_hospital_scheduling_doctors_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DoctorsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoctorAnswer"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    move_terminal_v1_hospital_scheduling_move_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppointmentAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    own_terminal_v1_hospital_scheduling_own_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["shualian__hospital__scheduling__api__OwnBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppointmentAnswer"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    register_terminal_v1_hospital_scheduling_register_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BookBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegistrationAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    sessions_terminal_v1_hospital_scheduling_sessions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionAnswer"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    slots_terminal_v1_hospital_scheduling_slots_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SlotsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SlotAnswer"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    prepare_terminal_v1_hospital_wards_payments_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BedsidePrepareBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["shualian__hospital__wards__api__PaymentAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    settle_terminal_v1_hospital_wards_settlements_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BedsideSettleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["shualian__hospital__wards__api__PaymentAnswer"];
                 };
             };
             /** @description Refused */
@@ -2848,7 +5766,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["OwnBody"];
+                "application/json": components["schemas"]["shualian__insurer__templates__api__OwnBody"];
             };
         };
         responses: {
@@ -3039,6 +5957,141 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VoucherAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    answer_terminal_v1_ward_checks_answers_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckLine"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    capture_terminal_v1_ward_checks_captures_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["shualian__insurer__supervision__wardchecks__api__CaptureBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BeginAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    listed_terminal_v1_ward_checks_open_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["shualian__insurer__supervision__wardchecks__api__ListBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckLine"][];
                 };
             };
             /** @description Refused */

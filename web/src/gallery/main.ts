@@ -6,6 +6,7 @@ import '../kiosk/kiosk.css'
 import { TASKS, WAYS } from '../kiosk/flow'
 import Activated from '../kiosk/screens/Activated.vue'
 import Asleep from '../kiosk/screens/Asleep.vue'
+import AtWindow from '../kiosk/screens/AtWindow.vue'
 import CardRead from '../kiosk/screens/CardRead.vue'
 import CheckFees from '../kiosk/screens/CheckFees.vue'
 import Closed from '../kiosk/screens/Closed.vue'
@@ -61,7 +62,7 @@ const closed = (standing: string): Shown => ({
 const scan = (live: object): Shown => ({
   at: 'scan',
   page: Scan,
-  props: { live: { ...LIVE, ...live }, helper: false, faceOnly: false },
+  props: { live: { ...LIVE, ...live }, helper: false },
 })
 
 const SCREENS: Readonly<Record<string, Shown>> = {
@@ -71,7 +72,7 @@ const SCREENS: Readonly<Record<string, Shown>> = {
   '01-way': { at: 'way', page: Ways, props: { ways: WAYS, withoutFace: false } },
   '01-without-face': { at: 'way', page: Ways, props: { ways: WAYS.slice(1), withoutFace: true } },
   '01a-safety': { at: 'safety', page: Safety, props: { notice: NOTICE } },
-  '02-notice': { at: 'notice', page: Notice, props: { notice: NOTICE, ticks: ['comparison'], withoutFace: false } },
+  '02-notice': { at: 'notice', page: Notice, props: { notice: NOTICE, ticks: ['comparison'] } },
   '02a-number': { at: 'number', page: IdNumber, props: {} },
   '03-scan': scan({}),
   '03-scan-dark': scan({ hint: 'too_dark', progress: 0.1 }),
@@ -111,6 +112,7 @@ const SCREENS: Readonly<Record<string, Shown>> = {
     page: Refused,
     props: { refusal: NO_CAMERA, failure: null, exits: ['way', 'home'] },
   },
+  '12a-window': { at: 'window', page: AtWindow, props: {} },
   '13-help': { at: 'help', page: Help, props: { answered: true, helper: '导医 李示例', machine: '一层大厅 1 号机' } },
   '13-nobody': { at: 'help', page: Help, props: { answered: true, helper: null, machine: '一层大厅 1 号机' } },
   '14-suspended': closed('suspended'),

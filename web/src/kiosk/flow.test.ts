@@ -63,6 +63,13 @@ test('no tick is set beforehand, and without the first one no camera opens', () 
   expect(others.at).toBe('notice')
 })
 
+test('what only a face can do here is done at a window by whoever declines', () => {
+  const window = after(HOME, { type: 'task', task: 'matters' }, { type: 'tick', purpose: 'comparison' }, { type: 'decline' })
+  expect(window).toMatchObject({ at: 'window', journey: { found: null } })
+
+  expect(step(window, { type: 'way', way: 'face' })).toMatchObject({ at: 'notice', journey: { ticks: [] } })
+})
+
 test('a tick can be taken back', () => {
   const notice = after(ASLEEP, ...TO_SCAN.slice(0, 4), { type: 'tick', purpose: 'comparison' })
 
@@ -145,6 +152,10 @@ test('after three failures nobody is asked to try the face again', () => {
   state = step(state, refused('not_live'))
 
   expect(state).toMatchObject({ at: 'refused', exits: ['way', 'home'] })
+})
+
+test('a missed movement may be tried again although its one attempt is over', () => {
+  expect(after(ASLEEP, ...TO_SCAN, refused('challenge_missed', 'final'))).toMatchObject({ exits: ['again', 'way', 'home'] })
 })
 
 test('what is final is not offered again, and an open outcome offers nothing but to wait', () => {

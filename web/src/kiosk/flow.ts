@@ -89,6 +89,7 @@ export type State =
   | { at: 'card'; journey: Journey }
   | { at: 'identity'; journey: Journey; found: Found }
   | { at: 'whom'; journey: Journey; found: Found }
+  | { at: 'window'; journey: Journey }
   | { at: 'task'; journey: Journey; shown: Shown | null }
   | { at: 'refused'; journey: Journey | null; refusal: Refusal; exits: readonly Exit[] }
   | { at: 'help'; back: State; helper: string | null; answered: boolean }
@@ -192,6 +193,8 @@ function within(state: State, event: Inner): State {
     case 'whom':
       if (event.type !== 'whom') return state
       return { at: 'task', journey: { ...state.journey, beneficiary: event.relative }, shown: null }
+    case 'window':
+      return event.type === 'way' ? chosen({ ...state.journey, ticks: [] }, event.way) : state
     case 'refused':
       return event.type === 'exit' ? left(state, event.exit) : state
     default:
@@ -246,6 +249,7 @@ function scanning(journey: Journey): State {
 }
 
 function otherWay(journey: Journey): State {
+  if (FACE_ONLY.has(journey.task)) return { at: 'window', journey: forgotten(journey) }
   return { at: 'way', journey: forgotten(journey), withoutFace: true }
 }
 
@@ -341,13 +345,13 @@ export function exitsOf(refusal: Refusal, journey: Journey): readonly Exit[] {
   const told = refusal.told ?? ''
   if (ONLY_HOME.has(told) || refusal.finality === 'unknown') return ['home']
   if (told === 'consent_needed') return ['notice', 'way', 'home']
-  const again = journey.failures < FAILURES_MAX && refusal.finality === 'temporary'
+  // What a person is told decides: the refusal behind it may be final for this one attempt only.
+  const helps = told === '' ? refusal.finality === 'temporary' : AGAIN_HELPS.has(told)
   const exits: Exit[] = []
   if (NUMBER_HELPS.has(told)) exits.push('number')
-  else if (again && (AGAIN_HELPS.has(told) || told === '')) exits.push('again')
+  else if (helps && journey.failures < FAILURES_MAX) exits.push('again')
   if (told === 'not_matched') exits.push('number')
-  if (!FACE_ONLY.has(journey.task)) exits.push('way')
-  return [...exits, 'home']
+  return [...exits, 'way', 'home']
 }
 
 function left(state: State & { at: 'refused' }, exit: Exit): State {

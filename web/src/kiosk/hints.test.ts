@@ -13,10 +13,20 @@ test('a hint shows after it has held for 0.4 s', () => {
   expect(holder.take('too_far', HOLD_MS)).toBe('too_far')
 })
 
-test('a hint that flickers never shows', () => {
+test('a hint that comes for a moment now and again never shows', () => {
   const holder = new HintHolder()
-  for (let now = 0; now < 3000; now += 100)
-    expect(holder.take(now % 200 === 0 ? 'too_far' : 'moving', now)).toBeNull()
+  for (let now = 0; now < 6000; now += 100) {
+    holder.take(now % 1000 === 0 ? 'too_far' : 'hold_still', now)
+    expect(holder.shown).not.toBe('too_far')
+  }
+})
+
+test('of two that take turns from frame to frame the graver one is shown, and stays', () => {
+  const holder = new HintHolder()
+  const shown = new Set<string | null>()
+  for (let now = 0; now < 6000; now += 100) shown.add(holder.take(now % 200 === 0 ? 'too_far' : 'tilted', now))
+
+  expect([...shown]).toEqual([null, 'too_far'])
 })
 
 test('a hint stays at least 1.2 s', () => {

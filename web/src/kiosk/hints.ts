@@ -9,6 +9,8 @@ export type HintCode = NonNullable<Seen['hint']> | 'network' | 'busy'
 
 export const HOLD_MS = 400
 export const STAY_MS = 1_200
+/** A hint that comes again within this time has held: frames are looked at a few times a second. */
+export const GAP_MS = 600
 
 /** The gravest first: camera and network, nobody or several, light, distance, centre, cover … */
 export const GRAVITY: readonly HintCode[] = [
@@ -35,20 +37,25 @@ export const GRAVITY: readonly HintCode[] = [
 const AT_ONCE = new Set<HintCode>(['network', 'busy'])
 
 interface Held {
-  hint: HintCode
   since: number
+  last: number
 }
 
 export class HintHolder {
   /** What stands on the screen. */
   shown: HintCode | null = null
   private shownAt = -Infinity
-  private candidate: Held | null = null
+  private readonly held = new Map<HintCode, Held>()
   private ripe: HintCode | null = null
 
   /** Take what one frame says, at a moment in milliseconds; gives what is to stand now. */
   take(hint: HintCode | null, now: number): HintCode | null {
-    this.consider(hint, now)
+    if (hint === null) {
+      this.ripe = null
+      if (now - this.shownAt >= STAY_MS) this.shown = null
+      return this.shown
+    }
+    if (this.ripens(hint, now)) this.await(hint)
     const next = this.ripe
     const mayChange = this.shown === null || now - this.shownAt >= STAY_MS
     if (next !== null && next !== this.shown && (mayChange || AT_ONCE.has(next))) this.show(next, now)
@@ -57,23 +64,27 @@ export class HintHolder {
 
   clear(): void {
     this.shown = null
-    this.candidate = null
+    this.held.clear()
     this.ripe = null
     this.shownAt = -Infinity
   }
 
-  private consider(hint: HintCode | null, now: number): void {
-    if (hint === null) {
-      this.candidate = null
-      this.ripe = null
-      if (now - this.shownAt >= STAY_MS) this.shown = null
-      return
-    }
-    if (this.candidate?.hint !== hint) this.candidate = { hint, since: now }
-    const ripened = AT_ONCE.has(hint) || now - this.candidate.since >= HOLD_MS
-    // One that waits for its turn gives way to a graver one, and to a newer one once it is shown.
-    if (ripened && (this.ripe === null || this.ripe === this.shown || graver(hint, this.ripe)))
-      this.ripe = hint
+  /** Two hints may take turns from frame to frame; each holds while it comes again soon. */
+  private ripens(hint: HintCode, now: number): boolean {
+    const before = this.held.get(hint)
+    const goesOn = before !== undefined && now - before.last <= GAP_MS
+    const held = { since: goesOn ? before.since : now, last: now }
+    this.held.set(hint, held)
+    return AT_ONCE.has(hint) || now - held.since >= HOLD_MS
+  }
+
+  /** One that waits gives way to a graver one, and to any once it is shown and has gone. */
+  private await(hint: HintCode): void {
+    const last = this.ripe === null ? null : this.held.get(this.ripe)
+    const now = this.held.get(hint)?.last ?? 0
+    const isGone = last === null || last === undefined || now - last.last > GAP_MS
+    const waits = this.ripe !== null && this.ripe !== this.shown
+    if (this.ripe === null || graver(hint, this.ripe) || (isGone && !waits)) this.ripe = hint
   }
 
   private show(hint: HintCode, now: number): void {

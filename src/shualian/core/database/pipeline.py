@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import psycopg
+from psycopg import abc
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
@@ -202,6 +203,6 @@ def _received(line: PGconn) -> list[PGresult]:
         results.append(result)
 
 
-def _rows(reading: Transformer, result: PGresult) -> list[Row]:
+def _rows(reading: abc.Transformer, result: PGresult) -> list[Row]:
     reading.set_pgresult(result)
     return reading.load_rows(0, result.ntuples, tuple)

@@ -32,10 +32,10 @@ __all__ = (
     "Statement",
     "Value",
     "ask",
-    "has_one_writer",
     "insert_rows",
     "moment",
     "own_locks",
+    "run",
     "tell",
 )
 
@@ -106,11 +106,6 @@ def own_locks(connection: Connection) -> None:
     driver.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
 
 
-def has_one_writer(connection: Connection) -> bool:
-    """Whether one thread runs all writes, so that others write while something is prepared."""
-    return connection.dialect.name != _POSTGRES
-
-
 def ask(connection: Connection, questions: Sequence[Filled]) -> list[list[Row]]:
     """The rows that each question finds, asked in this order."""
     if connection.dialect.name != _POSTGRES:
@@ -145,6 +140,16 @@ def _exchange(
         raise _told(failure, driver) from None
 
 
+def run(connection: Connection, commands: Sequence[Filled]) -> None:
+    """Run commands one after another, each seeing the rows of those before, in one round trip."""
+    if not commands:
+        return
+    if connection.dialect.name != _POSTGRES:
+        tell(connection, commands)
+        return
+    _exchange(connection, [(_postgres(each), values) for each, values in commands])
+
+
 @lru_cache(maxsize=512)
 def _together(commands: tuple[Statement, ...]) -> str:
     parts = [f"c{place} AS ({each.text} RETURNING 1)" for place, each in enumerate(commands)]
@@ -159,7 +164,9 @@ def moment(value: str | datetime) -> datetime:
     return datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
-def _for_sqlite(values: Sequence[Value]) -> list[Value]:
+def _for_sqlite(values: Sequence[Value]) -> Sequence[Value]:
+    if datetime not in map(type, values):
+        return values
     return [_sqlite_moment(value) if type(value) is datetime else value for value in values]
 
 

@@ -6,6 +6,7 @@ of ours (encounters, payments, slips) may stand there.
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -42,7 +43,7 @@ from shualian.hospital.cashier.window.model import OpenItems, PaymentView
 from shualian.hospital.cashier.wording import render_receipt
 from shualian.hospital.evidence_body import EvidenceAtWindow, evidence_at_window
 from shualian.hospital.model import Amounts, Channel, Label
-from shualian.hospital.orders.model import BatchState
+from shualian.hospital.orders.model import BatchState, ChargeItem
 from shualian.hospital.payments.model import Payment, PaymentState, printed_slip_no
 from shualian.hospital.payments.service import Payments
 from shualian.staff.model import Caller, Role, check_role
@@ -180,6 +181,10 @@ class AmountsAnswer(_Body):
     """Who pays what, in fen, by the national names."""
 
     medfee_sumamt: int
+    fulamt_ownpay_amt: int
+    overlmt_selfpay: int
+    preselfpay_amt: int
+    act_pay_dedc: int
     fund_pay_sumamt: int
     by_fund: Mapping[str, int]
     acct_pay: int
@@ -243,6 +248,22 @@ class CancelAnswer(_Body):
     refunds: list[RefundAnswer]
 
 
+class LineAnswer(_Body):
+    """One line of a bill; ``self_paid_fen`` is outside the insurance, ``upfront_fen`` paid first.
+
+    Both are none before the insurer has classed the line.
+    """
+
+    feedetl_sn: str
+    name_zh: str
+    name_en: str
+    count: Decimal
+    amount_fen: int
+    doctor: str
+    self_paid_fen: int | None
+    upfront_fen: int | None
+
+
 class BatchAnswer(_Body):
     """Charge items that are not settled."""
 
@@ -251,6 +272,7 @@ class BatchAnswer(_Body):
     items: int
     amount_fen: int
     uploaded: bool
+    lines: list[LineAnswer]
 
 
 class StandingAnswer(_Body):
@@ -727,6 +749,10 @@ def _count(count: Mapping[int, int]) -> Mapping[Fen, int]:
 def _amounts(amounts: Amounts) -> AmountsAnswer:
     return AmountsAnswer(
         medfee_sumamt=amounts.medfee_sumamt,
+        fulamt_ownpay_amt=amounts.fulamt_ownpay_amt,
+        overlmt_selfpay=amounts.overlmt_selfpay,
+        preselfpay_amt=amounts.preselfpay_amt,
+        act_pay_dedc=amounts.act_pay_dedc,
         fund_pay_sumamt=amounts.fund_pay_sumamt,
         by_fund={name: amount for name, amount in amounts.by_fund.items() if amount},
         acct_pay=amounts.acct_pay,
@@ -804,10 +830,25 @@ def _items(items: OpenItems) -> OpenItemsAnswer:
                 items=each.items,
                 amount_fen=each.amount_fen,
                 uploaded=each.uploaded,
+                lines=[_line(item) for item in each.lines],
             )
             for each in items.batches
         ],
         payments=[_standing(view) for view in items.payments],
+    )
+
+
+def _line(item: ChargeItem) -> LineAnswer:
+    split = item.split
+    return LineAnswer(
+        feedetl_sn=item.feedetl_sn,
+        name_zh=item.name_zh,
+        name_en=item.name_en,
+        count=item.cnt,
+        amount_fen=item.det_item_fee_sumamt,
+        doctor=item.bilg_dr_name,
+        self_paid_fen=None if split is None else split.fulamt_ownpay_amt + split.overlmt_amt,
+        upfront_fen=None if split is None else split.preselfpay_amt,
     )
 
 

@@ -43,7 +43,6 @@ from shualian.hospital.cashier.tenders.model import (
     tenders_for,
 )
 from shualian.hospital.cashier.window.model import WindowPolicy
-from shualian.hospital.cashier.window.ports import CodeOwners
 from shualian.hospital.cashier.window.service import Window
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
@@ -280,7 +279,6 @@ def cashier_services(
     proofs: FaceProofs,
     books: InsurerBooks,
     wallet: WalletStatements | None = None,
-    owners: CodeOwners | None = None,
     policy: WindowPolicy | None = None,
 ) -> CashierServices:
     """All use cases of the windows over one hospital's database.
@@ -295,7 +293,6 @@ def cashier_services(
         proofs: For looking up by face.
         books: The insurer's of a day.
         wallet: Its statements; none where nothing comes from agreed accounts.
-        owners: For looking up by code or card; none where that is not offered.
         policy: What the hospital asks for at its windows.
     """
     return CashierServices(
@@ -307,7 +304,6 @@ def cashier_services(
             records=records,
             payments=payments,
             proofs=proofs,
-            owners=owners,
             policy=policy,
         ),
         shifts=Shifts(institution=institution, database=database, clock=clock),

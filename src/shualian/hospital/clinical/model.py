@@ -183,6 +183,11 @@ class Use:
     route: str
     days: int
 
+    @property
+    def text_zh(self) -> str:
+        """In words, as it stands on a label."""
+        return f"每次{self.dose}，{self.frequency}，{self.route}，{self.days}天"
+
 
 @dataclass(frozen=True, slots=True)
 class ClinicalLine:
@@ -269,6 +274,7 @@ class ClinicalOrder:
         ended_by: Who did that.
         reason: Why it was withdrawn.
         refund_id: Command of its refund, when it was paid.
+        at_pharmacy_at: Since when a prescription is in the pharmacy's queue, UTC.
     """
 
     order_no: OrderNo
@@ -288,6 +294,7 @@ class ClinicalOrder:
     ended_by: StaffId | None = None
     reason: str = ""
     refund_id: CommandId | None = None
+    at_pharmacy_at: datetime | None = None
 
     @property
     def charged_by(self) -> CommandId:

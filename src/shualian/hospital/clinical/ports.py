@@ -1,6 +1,8 @@
-"""What clinical orders need from beside them: allergies, and a pharmacy that hears of them."""
+"""What clinical orders need from beside them: a patient's allergies, and the pharmacy's queue."""
 
 from typing import Protocol
+
+from sqlalchemy import Connection
 
 from shualian.core.identifiers import CommandId, EncounterNo, RecordNo
 
@@ -14,11 +16,14 @@ class Allergies(Protocol):
 
 
 class Pharmacy(Protocol):
-    """Where signed prescriptions go."""
+    """The pharmacy's queue; asked inside the transaction that changes the order."""
 
-    def prescribed(self, *, command_id: CommandId, encounter_no: EncounterNo) -> None:
-        """Put what of a visit's medicine is on no request yet into the queue; once a command.
+    def prescribed(
+        self, connection: Connection, *, command_id: CommandId, encounter_no: EncounterNo
+    ) -> None:
+        """Queue the medicine that ``command_id`` charged; again changes nothing."""
+        ...
 
-        Nothing happens when there is none.
-        """
+    def withdrawn(self, connection: Connection, *, command_id: CommandId) -> None:
+        """Take that off the queue, where nothing of it was given out; again changes nothing."""
         ...

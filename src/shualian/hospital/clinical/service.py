@@ -1,9 +1,10 @@
 """Use cases of what doctors say and order.
 
 **How a signature survives a crash.** Order and charge items become signed in one transaction;
-then the lines are uploaded (2204), and the pharmacy hears of a prescription. Power lost between
-leaves a signed order whose lines any later upload takes along, and nobody can pay for lines that
-are not uploaded; :meth:`ClinicalOrders.resume_all` tells the pharmacy what it has not heard.
+then the lines are uploaded (2204), and a prescription whose lines are is put into the pharmacy's
+queue. Power lost between leaves a signed order whose lines any later upload takes along, and
+nobody can pay for lines that are not uploaded; :meth:`ClinicalOrders.resume_all` uploads the
+prescriptions that the pharmacy does not have and hands them over.
 
 **How a withdrawal does.** An unpaid order is withdrawn and its lines are off the bill in one
 transaction; the next upload tells the insurer (2205). A paid one becomes ``refunding`` together
@@ -14,8 +15,8 @@ with the payment's ``refunding``, under one identifier; the payments' resolver l
 import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from sqlalchemy import Connection
 
@@ -34,6 +35,7 @@ from shualian.core.refusals import Refused
 from shualian.hospital.clinical import store
 from shualian.hospital.clinical.model import (
     ORDER_NOT_FOUND,
+    ORDER_PERFORMED,
     ORDER_STEP,
     ClinicalLine,
     ClinicalOrder,
@@ -92,16 +94,13 @@ from shualian.hospital.orders.model import (
 from shualian.hospital.orders.ports import DoctorSignIns
 from shualian.hospital.orders.service import Ordering, Orders
 from shualian.hospital.payments import store as payments
-from shualian.hospital.payments.model import RefundState
+from shualian.hospital.payments.model import Payment, RefundState
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.ports import FieldSealer, InsurerPlatform, ask_insurer
 from shualian.hospital.records.service import Records
 from shualian.hospital.scheduling.model import Doctor
 
 _CONTENT = "hospital.diagnosis.content"
-
-_TOLD_WITHIN = timedelta(hours=1)
-"""What was signed longer ago the pharmacy has, or its doctor signs it again."""
 
 
 class Diagnoses:
@@ -281,6 +280,50 @@ class _Books:
         return standing(order, self.of_order(order), self.batches)
 
 
+def refuse_performed(connection: Connection, payment: Payment) -> None:
+    """Keep a settlement from being taken back of which something was carried out.
+
+    Payments asks it inside the transaction in which a cancellation begins.
+
+    Raises:
+        Refused: ``hospital.order_performed``.
+    """
+    _refuse_performed(
+        connection,
+        payment.institution,
+        charges.items_of_batch(connection, payment.institution, payment.chrg_bchno),
+    )
+
+
+def refuse_refund_of_performed(
+    connection: Connection, payment: Payment, staying: Mapping[ChargeItemNo, Decimal]
+) -> None:
+    """Keep lines from being refunded that were carried out, in whole or in part.
+
+    Payments asks it inside the transaction in which a refund begins.
+
+    Args:
+        connection: Of the transaction.
+        payment: Of whose bill the lines are.
+        staying: The lines, and how much of each is to stay on the bill.
+
+    Raises:
+        Refused: ``hospital.order_performed``.
+    """
+    items = charges.items_of_batch(connection, payment.institution, payment.chrg_bchno)
+    touched = [item for item in items if item.feedetl_sn in staying]
+    _refuse_performed(connection, payment.institution, touched)
+
+
+def _refuse_performed(
+    connection: Connection, institution: InstitutionCode, items: Sequence[ChargeItem]
+) -> None:
+    numbers = {item.command_id for item in items}
+    for order in store.by_numbers(connection, institution, [OrderNo(each) for each in numbers]):
+        if order.state is OrderState.PERFORMED:
+            raise Refused(ORDER_PERFORMED)
+
+
 class ClinicalOrders:
     """The orders of the doctors of one hospital."""
 
@@ -300,8 +343,8 @@ class ClinicalOrders:
     ) -> None:
         """Describe it.
 
-        Without ``allergies`` no order is compared with them; without ``pharmacy`` whoever signs
-        a prescription brings it there.
+        Without ``allergies`` no order is compared with them, without ``pharmacy`` nobody is told
+        of prescriptions.
         """
         self._institution = institution
         self._database = database
@@ -410,7 +453,7 @@ class ClinicalOrders:
         by: StaffId,
         acknowledged: frozenset[str] = frozenset(),
     ) -> OrderView:
-        """Sign a draft: its lines are on the bill from now on; again changes nothing.
+        """Sign a draft: its lines are on the bill, its medicine in the pharmacy's queue; once.
 
         Only a doctor who is signed in at the insurer may sign. An order that it amends is
         withdrawn first, with its refund when it was paid.
@@ -442,7 +485,7 @@ class ClinicalOrders:
         elif order.doctor.dr_code != doctor.dr_code or order.state is OrderState.DISCARDED:
             raise Refused(ORDER_STEP, found=order.state.value, asked=OrderState.SIGNED.value)
         self._orders.upload(encounter_no=order.encounter_no)
-        self._prescribed(order)
+        self._hand_over(order)
         return self.get(order_no=order_no)
 
     def withdraw(self, *, order_no: OrderNo, by: StaffId, reason: str) -> OrderView:
@@ -471,13 +514,16 @@ class ClinicalOrders:
         return self.get(order_no=order_no)
 
     def resume_all(self) -> Sequence[OrderNo]:
-        """Lead on what was interrupted; gives the orders whose refund still waits."""
-        self._tell_pharmacy()
+        """Lead on what was interrupted, refunds and signatures; gives the orders that wait."""
         for order in self._refunding():
             # What still has no answer is told at the end, by what is stored.
             with suppress(Refused):
                 self._finish_refund(order)
-        return [order.order_no for order in self._refunding()]
+        for order in self._not_at_pharmacy():
+            with suppress(Refused):
+                self._orders.upload(encounter_no=order.encounter_no)
+                self._hand_over(order)
+        return [order.order_no for order in (*self._refunding(), *self._not_at_pharmacy())]
 
     def perform(self, *, order_no: OrderNo, by: StaffId) -> OrderView:
         """A paid order was carried out; again changes nothing.
@@ -588,6 +634,33 @@ class ClinicalOrders:
         lines = [line.line for line in order.lines]
         ordering = Ordering(order.charged_by, order.encounter_no, lines, prices, doctor)
         self._orders.order_within(connection, ordering)
+
+    def _hand_over(self, order: ClinicalOrder) -> None:
+        """Put a signed prescription into the pharmacy's queue, once its lines are uploaded."""
+        if self._pharmacy is None or order.kind is not OrderKind.PRESCRIPTION:
+            return
+        number, pharmacy = order.order_no, self._pharmacy
+        self._database.write(lambda connection: self._queue(connection, pharmacy, number))
+
+    def _queue(self, connection: Connection, pharmacy: Pharmacy, order_no: OrderNo) -> None:
+        order = self._order(connection, order_no)
+        if order.state is not OrderState.SIGNED or order.at_pharmacy_at is not None:
+            return
+        items = charges.items_of_command(connection, self._institution, order.charged_by)
+        # What kind of medicine it is only the insurer says.
+        if any(item.split is None and item.withdrawn_at is None for item in items):
+            return
+        pharmacy.prescribed(
+            connection, command_id=order.charged_by, encounter_no=order.encounter_no
+        )
+        self._changed(connection, replace(order, at_pharmacy_at=self._clock.now()))
+
+    def _not_at_pharmacy(self) -> Sequence[ClinicalOrder]:
+        if self._pharmacy is None:
+            return ()
+        return self._database.read(
+            lambda connection: store.not_at_pharmacy(connection, self._institution)
+        )
 
     def _warnings(
         self, books: _Books, order: ClinicalOrder, prices: PriceList
@@ -713,22 +786,6 @@ class ClinicalOrders:
         )
         return self._changed(connection, after)
 
-    def _prescribed(self, order: ClinicalOrder) -> None:
-        if self._pharmacy is None or order.kind is not OrderKind.PRESCRIPTION:
-            return
-        self._pharmacy.prescribed(
-            command_id=CommandId(order.order_no), encounter_no=order.encounter_no
-        )
-
-    def _tell_pharmacy(self) -> None:
-        """What was signed within the last hour and not told; again changes nothing."""
-        since = self._clock.now() - _TOLD_WITHIN
-        for order in self._database.read(
-            lambda connection: store.prescriptions_since(connection, self._institution, since)
-        ):
-            with suppress(Refused):
-                self._prescribed(order)
-
     def _refunding(self) -> Sequence[ClinicalOrder]:
         return self._database.read(
             lambda connection: store.in_state(connection, self._institution, OrderState.REFUNDING)
@@ -752,7 +809,12 @@ class ClinicalOrders:
         return self._books(connection, order.encounter_no), order
 
     def _books(self, connection: Connection, encounter_no: EncounterNo) -> _Books:
-        batches = charges.batches_of(connection, self._institution, encounter_no)
+        # Until a cancellation is decided its lines are neither paid nor open.
+        ending = payments.cancelling_of(connection, self._institution, encounter_no)
+        batches = [
+            replace(batch, state=BatchState.HELD) if batch.held_by in ending else batch
+            for batch in charges.batches_of(connection, self._institution, encounter_no)
+        ]
         return _Books(
             encounter=_encounter(connection, self._institution, encounter_no),
             orders=store.of_encounter(connection, self._institution, encounter_no),
@@ -768,6 +830,8 @@ class ClinicalOrders:
 
     def _changed(self, connection: Connection, order: ClinicalOrder) -> ClinicalOrder:
         store.change(connection, order)
+        if order.state is OrderState.WITHDRAWN and self._pharmacy is not None:
+            self._pharmacy.withdrawn(connection, command_id=order.charged_by)
         return order
 
 

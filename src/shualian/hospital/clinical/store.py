@@ -83,9 +83,11 @@ orders = Table(
     Column("ended_by", _IDENTIFIER),
     Column("reason", String(200), nullable=False),
     Column("refund_id", _IDENTIFIER),
+    Column("at_pharmacy_at", UtcTime),
     UniqueConstraint("institution", "command_id", name="uq_clinical_order_command"),
     Index("ix_clinical_order_encounter", "institution", "encounter_no"),
     Index("ix_clinical_order_state", "institution", "kind", "state"),
+    Index("ix_clinical_order_pharmacy", "institution", "kind", "at_pharmacy_at", "state"),
 )
 
 lines = Table(
@@ -210,6 +212,13 @@ def by_number(
     return found[0] if found else None
 
 
+def by_numbers(
+    connection: Connection, institution: InstitutionCode, numbers: Collection[OrderNo]
+) -> Sequence[ClinicalOrder]:
+    """The orders with these numbers, as far as there are such."""
+    return _found(connection, institution, orders.c.order_no.in_(list(numbers)))
+
+
 def by_command(
     connection: Connection, institution: InstitutionCode, command_id: CommandId
 ) -> ClinicalOrder | None:
@@ -236,13 +245,13 @@ def in_state(
     return _found(connection, institution, (orders.c.state == state.value) & kind)
 
 
-def prescriptions_since(
-    connection: Connection, institution: InstitutionCode, since: datetime
+def not_at_pharmacy(
+    connection: Connection, institution: InstitutionCode
 ) -> Sequence[ClinicalOrder]:
-    """The prescriptions that stand and were signed at ``since`` (UTC) or later."""
-    kind = orders.c.kind == OrderKind.PRESCRIPTION.value
-    signed = (orders.c.state == OrderState.SIGNED.value) & (orders.c.signed_at >= since)
-    return _found(connection, institution, kind & signed)
+    """The signed prescriptions that are not in the pharmacy's queue yet, the oldest first."""
+    of = orders.c
+    signed = (of.kind == OrderKind.PRESCRIPTION.value) & (of.state == OrderState.SIGNED.value)
+    return _found(connection, institution, signed & of.at_pharmacy_at.is_(None))
 
 
 def _found(
@@ -275,7 +284,7 @@ def _lines(
 def _row(order: ClinicalOrder) -> dict[str, Any]:
     same = (
         "institution", "order_no", "encounter_no", "command_id", "drafted_by", "drafted_at",
-        "amends", "signed_at", "ended_at", "ended_by", "reason", "refund_id",
+        "amends", "signed_at", "ended_at", "ended_by", "reason", "refund_id", "at_pharmacy_at",
     )  # fmt: skip
     row: dict[str, Any] = {name: getattr(order, name) for name in same}
     return row | {
@@ -326,4 +335,5 @@ def _order(row: Row[Any], of_order: Sequence[ClinicalLine]) -> ClinicalOrder:
         ended_by=None if row.ended_by is None else StaffId(row.ended_by),
         reason=row.reason,
         refund_id=None if row.refund_id is None else CommandId(row.refund_id),
+        at_pharmacy_at=row.at_pharmacy_at,
     )

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field
 
 from shualian.core.identifiers import EncounterNo
+from shualian.hospital.api import Words, words
 from shualian.hospital.clinical.api import (
     OrderAnswer,
     StatementAnswer,
@@ -15,7 +16,7 @@ from shualian.hospital.clinical.api import (
     statement_answer,
 )
 from shualian.hospital.clinical.model import Statement
-from shualian.hospital.desk.model import DoctorView, EarlierVisit
+from shualian.hospital.desk.model import DoctorView, EarlierVisit, OwnDesk
 from shualian.hospital.desk.service import DoctorDesk
 from shualian.hospital.encounters.model import EncounterState
 from shualian.hospital.examinations.api import ReportAnswer, report_answer
@@ -23,6 +24,7 @@ from shualian.hospital.model import Channel
 from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.service import Orders
 from shualian.hospital.records.model import EntryKind
+from shualian.hospital.scheduling.model import Offer
 from shualian.staff.model import Caller
 
 PREFIX = "/hospital/v1/desk"
@@ -78,6 +80,36 @@ class ViewAnswer(BaseModel):
     earlier: list[EarlierAnswer]
 
 
+class DeskSessionAnswer(BaseModel):
+    """A session of the doctor's own, of today; ``terminal_id`` stands in its room."""
+
+    session_no: str
+    dept_code: str
+    department: Words
+    period: Words
+    room: Words
+    starts_at: datetime
+    ends_at: datetime
+    terminal_id: str | None
+
+
+class SignInStandingAnswer(BaseModel):
+    """Until when the doctor is signed in at the insurer, and whether a colleague confirmed it."""
+
+    until: datetime
+    confirmed: bool
+
+
+class OwnDeskAnswer(BaseModel):
+    """What a doctor's screen begins with."""
+
+    dr_code: str
+    name: Words
+    dept_code: str
+    sessions: list[DeskSessionAnswer]
+    sign_in: SignInStandingAnswer | None
+
+
 def staff_routes(
     desk: DoctorDesk, orders: Orders, caller: Callable[[Request], Caller]
 ) -> APIRouter:
@@ -89,6 +121,11 @@ def staff_routes(
         caller: Who is signed in.
     """
     routes = APIRouter(prefix=PREFIX, tags=["desk"])
+
+    @routes.get("/own")
+    def own(who: Annotated[Caller, Depends(caller)]) -> OwnDeskAnswer:
+        """The doctor's sessions of today, and the sign-in at the insurer."""
+        return _own(desk.own(caller=who))
 
     @routes.get("/encounters/{encounter_no}")
     def view(encounter_no: _NumberPath, who: Annotated[Caller, Depends(caller)]) -> ViewAnswer:
@@ -123,6 +160,33 @@ def _answer(view: DoctorView, prices: PriceList) -> ViewAnswer:
         open_fen=view.open_fen,
         reports=[report_answer(report) for report in view.reports],
         earlier=[_earlier(visit) for visit in view.earlier],
+    )
+
+
+def _own(own: OwnDesk) -> OwnDeskAnswer:
+    doctor, sign_in = own.practitioner.doctor, own.sign_in
+    return OwnDeskAnswer(
+        dr_code=doctor.dr_code,
+        name=words(doctor.dr_name, doctor.name_en),
+        dept_code=own.practitioner.dept_code,
+        sessions=[_session(offer) for offer in own.sessions],
+        sign_in=None
+        if sign_in is None
+        else SignInStandingAnswer(until=sign_in.until, confirmed=sign_in.confirmed),
+    )
+
+
+def _session(offer: Offer) -> DeskSessionAnswer:
+    session, department = offer.session, offer.department
+    return DeskSessionAnswer(
+        session_no=session.session_no,
+        dept_code=session.dept_code,
+        department=words(department.dept_name, department.name_en),
+        period=words(session.period.zh, session.period.en),
+        room=words(session.room, session.room_en),
+        starts_at=session.starts_at,
+        ends_at=session.ends_at,
+        terminal_id=session.terminal_id,
     )
 
 

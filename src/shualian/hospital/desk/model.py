@@ -1,7 +1,8 @@
 """What stands on the doctor's screen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from shualian.core.identifiers import EncounterNo
 from shualian.core.money import Fen, total
@@ -9,6 +10,7 @@ from shualian.hospital.clinical.model import OrderView, Statement
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.examinations.model import Report
 from shualian.hospital.records.model import Chart
+from shualian.hospital.scheduling.model import Offer, Practitioner
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +63,31 @@ class DoctorView:
     def open_fen(self) -> Fen:
         """What is still to be paid of the orders."""
         return total([view.open_fen for view in self.orders])
+
+
+@dataclass(frozen=True, slots=True)
+class SignInStanding:
+    """That a doctor is signed in at the insurer.
+
+    Attributes:
+        until: From when it holds no more, UTC.
+        confirmed: Whether a colleague confirmed it, in place of the doctor's face.
+    """
+
+    until: datetime
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDesk:
+    """What a doctor's screen begins with.
+
+    Attributes:
+        practitioner: The doctor.
+        sessions: Of today, those that are not over, by their beginning.
+        sign_in: None while the doctor may sign nothing.
+    """
+
+    practitioner: Practitioner
+    sessions: Sequence[Offer]
+    sign_in: SignInStanding | None

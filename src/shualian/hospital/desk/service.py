@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 
+from shualian.core.clock import Clock, business_date
 from shualian.core.database import Database
 from shualian.core.identifiers import EncounterNo, InstitutionCode
 from shualian.hospital.clinical.model import Statement
 from shualian.hospital.clinical.service import ClinicalOrders, Diagnoses
-from shualian.hospital.desk.model import DoctorView, EarlierVisit
+from shualian.hospital.desk.model import DoctorView, EarlierVisit, OwnDesk, SignInStanding
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations.model import Report
 from shualian.hospital.examinations.service import Examinations
+from shualian.hospital.orders.ports import DoctorSignIns
 from shualian.hospital.records.model import LookReason
 from shualian.hospital.records.service import Records
+from shualian.hospital.scheduling.service import Schedule
 from shualian.staff.model import Caller, Role, check_role
 
 EARLIER_MAX = 20
@@ -28,6 +31,9 @@ class DoctorDesk:
         *,
         institution: InstitutionCode,
         database: Database,
+        clock: Clock,
+        schedule: Schedule,
+        sign_ins: DoctorSignIns,
         records: Records,
         visits: Encounters,
         diagnoses: Diagnoses,
@@ -36,11 +42,31 @@ class DoctorDesk:
     ) -> None:
         self._institution = institution
         self._database = database
+        self._clock = clock
+        self._schedule = schedule
+        self._sign_ins = sign_ins
         self._records = records
         self._visits = visits
         self._diagnoses = diagnoses
         self._clinical = clinical
         self._examinations = examinations
+
+    def own(self, *, caller: Caller) -> OwnDesk:
+        """The doctor's sessions of today, and whether the doctor is signed in at the insurer.
+
+        Raises:
+            Refused: ``staff.role_missing``, ``hospital.doctor_not_found``; when the insurer does
+                not answer.
+        """
+        check_role(caller, {Role.DOCTOR})
+        doctor, now = self._schedule.doctor_of(caller), self._clock.now()
+        today = business_date(now)
+        at_work = self._sign_ins.at_work(doctor.dr_code, institution=self._institution, at=now)
+        return OwnDesk(
+            practitioner=self._schedule.practitioner(dr_code=doctor.dr_code),
+            sessions=self._schedule.offers(first=today, last=today, dr_code=doctor.dr_code),
+            sign_in=None if at_work is None else SignInStanding(at_work.ends_at, at_work.confirmed),
+        )
 
     def view(self, *, caller: Caller, encounter_no: EncounterNo) -> DoctorView:
         """Everything about a visit, as its patient sits down; the look is logged first.

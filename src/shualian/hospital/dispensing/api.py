@@ -466,6 +466,11 @@ def stock_routes(stock: Stock, caller: CallerOf) -> APIRouter:
     """
     routes = APIRouter(prefix="/hospital/v1/stock", tags=["stock"])
 
+    @routes.get("/medicines")
+    def everything(_by: Annotated[Caller, Depends(caller)]) -> list[BatchAnswer]:
+        """Every batch there is, by medicine, what expires first first."""
+        return [_batch(batch) for batch in stock.everything()]
+
     @routes.get("/medicines/{medins_list_codg}")
     def of_medicine(
         medins_list_codg: _ItemPath, _by: Annotated[Caller, Depends(caller)]

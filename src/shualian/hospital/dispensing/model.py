@@ -180,6 +180,7 @@ class PrescribedLine:
         med_chrgitm_type: Kind of medicine.
         dr_code: Who prescribed it.
         dr_name: Name of that.
+        ordered_by: Command that charged it.
     """
 
     feedetl_sn: ChargeItemNo
@@ -192,6 +193,7 @@ class PrescribedLine:
     med_chrgitm_type: str
     dr_code: str
     dr_name: str
+    ordered_by: CommandId
 
 
 @dataclass(frozen=True, slots=True)
@@ -671,6 +673,11 @@ def moved(request: DispenseRequest, to: RequestState) -> DispenseRequest:
     if to not in _NEXT[request.state]:
         raise Refused(DISPENSE_STEP, found=request.state.value, asked=to.value)
     return replace(request, state=to)
+
+
+def may_withdraw(request: DispenseRequest) -> bool:
+    """Whether nothing of a request was given out, so that it can leave the queue."""
+    return RequestState.WITHDRAWN in _NEXT[request.state]
 
 
 def handover_moved(handover: Handover, to: HandoverState) -> Handover:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
@@ -10,6 +11,19 @@ from sqlalchemy import Connection
 from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo, PersonNo, TerminalId
 from shualian.core.money import Fen
 from shualian.hospital.dispensing.model import PrescribedLine, Standing
+from shualian.hospital.orders.model import PriceList
+
+
+class PricesWithin(Protocol):
+    """The price list of a day, for the unit in which a medicine is counted."""
+
+    def on_within(self, connection: Connection, day: date) -> PriceList:
+        """The list that holds on a business day.
+
+        Raises:
+            Refused: ``hospital.no_price_list``.
+        """
+        ...
 
 
 class Prescriptions(Protocol):

@@ -33,35 +33,26 @@ from shualian.core.identifiers import (
     EncounterNo,
     InstitutionCode,
     IntentId,
-    PersonNo,
     StaffId,
     TerminalId,
     new_identifier,
 )
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
-from shualian.hospital.cashier.tenders import store as cash
-from shualian.hospital.clinical import store as clinical
-from shualian.hospital.clinical.model import Use
 from shualian.hospital.dispensing import store
+from shualian.hospital.dispensing.collectors.service import Collectors, is_of_another
 from shualian.hospital.dispensing.model import (
-    COLLECTING_SCENES,
     DISPENSE_CODE_USED,
-    DISPENSE_EVIDENCE_MISSING,
     DISPENSE_EXPIRED,
     DISPENSE_NO_MEDICINE,
     DISPENSE_NOT_FOUND,
-    DISPENSE_NOT_RETURNED,
     DISPENSE_OTHER_BILL,
     DISPENSE_OTHER_PERSON,
     DISPENSE_PROOF_USED,
-    DISPENSE_PROXY_CANNOT_PAY,
     DISPENSE_STEP,
     LISTED_STATES,
-    MEDICINE,
     UNDER_WAY,
     Collector,
-    CollectorKind,
     DispenseRequest,
     DispensingPolicy,
     Handover,
@@ -80,6 +71,7 @@ from shualian.hospital.dispensing.model import (
     check_picked,
     check_traced,
     handover_moved,
+    may_withdraw,
     missing_of,
     moved,
     new_line,
@@ -93,29 +85,19 @@ from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
 from shualian.hospital.model import (
     COMMAND_DIFFERS,
-    INTENT_DIFFERS,
-    PROOF_NOT_FITTING,
-    CardEvidence,
-    CodeEvidence,
-    DocumentEvidence,
+    FUND_REFUSED,
+    NOTHING_SAID,
     Evidence,
-    FaceEvidence,
     FeeSplit,
-    IdentityQuery,
     TraceEnding,
     TraceTelling,
-    check_scene,
-    is_final,
 )
 from shualian.hospital.orders import store as orders
-from shualian.hospital.orders.model import BatchState, ChargeItem
 from shualian.hospital.payments import store as payment_store
 from shualian.hospital.payments.model import (
     NOT_SENT,
     NOT_SETTLED,
-    PAYMENT_IN_PROGRESS,
     PAYMENT_NOT_FOUND,
-    SETTLING_SCENES,
     Payment,
     PaymentState,
     new_slip_no,
@@ -127,133 +109,10 @@ from shualian.hospital.records.service import Records
 from shualian.hospital.stock import store as stock
 from shualian.hospital.stock.model import Movement, MovementKind, Place, picked
 from shualian.staff.model import Caller, Role, check_role
-from shualian.verification.model import FaceProof, Relation, Scene
 
-_PROOF = "hospital.dispensing.proof"
-_PROXY = "hospital.dispensing.proxy"
 _PHARMACIST = frozenset((Role.PHARMACIST,))
 _DOCTOR = frozenset((Role.DOCTOR,))
 _ENDINGS_MAX = 500
-_OF_ANOTHER = frozenset(("insurer.evidence_of_another", "verification.proof_other_subject"))
-"""By which the insurer says that the evidence is not the patient's."""
-
-
-class ChargedMedicine:
-    """Prescriptions as their charge items: lines that the insurer classes as medicine."""
-
-    def __init__(self, *, institution: InstitutionCode) -> None:
-        self._institution = institution
-
-    def medicine(
-        self, connection: Connection, encounter_no: EncounterNo
-    ) -> Sequence[PrescribedLine]:
-        """See :class:`Prescriptions`."""
-        items = orders.items_of(connection, self._institution, encounter_no)
-        ordered = clinical.of_encounter(connection, self._institution, encounter_no)
-        uses = {
-            (order.charged_by, line.medins_list_codg): line.use
-            for order in ordered
-            for line in order.lines
-        }
-        return [
-            _prescribed(item, item.split, uses.get((item.command_id, item.medins_list_codg)))
-            for item in items
-            if _is_medicine(item)
-        ]
-
-    def standings(
-        self,
-        connection: Connection,
-        encounter_no: EncounterNo,
-        numbers: Collection[ChargeItemNo],
-    ) -> Mapping[ChargeItemNo, Standing]:
-        """See :class:`Prescriptions`."""
-        items = orders.items_of(connection, self._institution, encounter_no)
-        batch_of = {item.feedetl_sn: item.chrg_bchno for item in items}
-        known = orders.batches_of(connection, self._institution, encounter_no)
-        by_batch = {
-            batch.chrg_bchno: self._standing(connection, batch.state, batch.held_by)
-            for batch in known
-        }
-        return {
-            number: by_batch[batch_of[number]] if number in batch_of else Standing.GONE
-            for number in numbers
-        }
-
-    def _standing(
-        self, connection: Connection, state: BatchState, held_by: CommandId | None
-    ) -> Standing:
-        if held_by is None:
-            return Standing.OPEN
-        stored = payment_store.by_command(connection, self._institution, held_by)
-        if stored is None or stored.payment.state in NOT_SENT:
-            return Standing.OPEN
-        payment = stored.payment
-        if state is not BatchState.SETTLED or payment.state is not PaymentState.SETTLED:
-            return Standing.UNDER_WAY
-        taken = cash.by_payment(connection, self._institution, held_by)
-        return Standing.PAID if taken else _cash_standing(payment)
-
-
-def _cash_standing(payment: Payment) -> Standing:
-    try:
-        return Standing.CASH_OPEN if payment.cash_due_fen else Standing.PAID
-    except Refused as refused:
-        # The wallet has not said yet what it gives.
-        if refused.kind is not PAYMENT_IN_PROGRESS:
-            raise
-        return Standing.UNDER_WAY
-
-
-def _is_medicine(item: ChargeItem) -> bool:
-    return item.split is not None and item.split.med_chrgitm_type in MEDICINE
-
-
-def _prescribed(item: ChargeItem, split: FeeSplit | None, use: Use | None) -> PrescribedLine:
-    return PrescribedLine(
-        feedetl_sn=item.feedetl_sn,
-        medins_list_codg=item.medins_list_codg,
-        name_zh=item.name_zh,
-        name_en=item.name_en,
-        cnt=item.cnt,
-        unit="",
-        dose_zh="" if use is None else _dose(use),
-        med_chrgitm_type="" if split is None else split.med_chrgitm_type,
-        dr_code=item.bilg_dr_codg,
-        dr_name=item.bilg_dr_name,
-    )
-
-
-def _dose(use: Use) -> str:
-    return f"{use.dose}，{use.frequency}，{use.route}，{use.days} 天"[:200]
-
-
-def refuse_handed_out(connection: Connection, payment: Payment) -> None:
-    """Keep a settlement from being taken back whose medicine a patient has in hand.
-
-    Payments asks it inside the transaction in which a cancellation begins.
-
-    Raises:
-        Refused: ``hospital.dispense_not_returned``.
-    """
-    items = orders.items_of_batch(connection, payment.institution, payment.chrg_bchno)
-    numbers = [item.feedetl_sn for item in items]
-    if store.kept_of(connection, payment.institution, numbers):
-        raise Refused(DISPENSE_NOT_RETURNED)
-
-
-def refuse_refund_of_handed_out(
-    connection: Connection, institution: InstitutionCode, numbers: Collection[ChargeItemNo]
-) -> None:
-    """Keep lines from being refunded whose medicine a patient has in hand.
-
-    What is being returned at the pharmacy may be refunded. For whoever refunds lines.
-
-    Raises:
-        Refused: ``hospital.dispense_not_returned``.
-    """
-    if store.kept_of(connection, institution, numbers, but_coming_back=True):
-        raise Refused(DISPENSE_NOT_RETURNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,19 +155,19 @@ class Dispensing:
         self._institution = institution
         self._database = database
         self._clock = clock
-        self._records = records
         self._payments = payments
         self._prescriptions = prescriptions
-        self._proofs = proofs
         self._insurer = insurer
-        self._sealer = sealer
+        self._collectors = Collectors(
+            institution=institution, records=records, proofs=proofs, sealer=sealer
+        )
         self._calls = calls
         self._policy = policy or DispensingPolicy()
 
     def open(self, *, command_id: CommandId, encounter_no: EncounterNo) -> DispenseRequest:
         """Put an encounter's medicine that is on no request yet into the pharmacy's queue.
 
-        Whoever signs a prescription asks for it, once for a command.
+        For medicine that no prescription was signed for here; once for a command.
 
         Raises:
             Refused: ``hospital.encounter_not_found``, ``encounter_not_open``,
@@ -322,27 +181,52 @@ class Dispensing:
                 if earlier.encounter_no != encounter_no:
                     raise Refused(COMMAND_DIFFERS)
                 return earlier
-            found = encounters.by_number(connection, self._institution, encounter_no)
-            if found is None:
-                raise Refused(ENCOUNTER_NOT_FOUND)
-            new = self._new(connection, command_id, request_no, found.encounter, now)
+            encounter = self._encounter(connection, encounter_no)
+            lines = self._not_requested(connection, encounter_no)
+            if not lines:
+                raise Refused(DISPENSE_NO_MEDICINE)
+            new = self._new(connection, command_id, request_no, encounter, lines, now)
             store.add_request(connection, new)
             return new
 
         return self._database.write(work)
 
-    def prescribed(self, *, command_id: CommandId, encounter_no: EncounterNo) -> None:
-        """:meth:`open` where there is something to open; see the port ``Pharmacy`` of doctors.
+    def prescribed(
+        self, connection: Connection, *, command_id: CommandId, encounter_no: EncounterNo
+    ) -> None:
+        """A prescription was signed: its medicine is in the queue from now on; again nothing.
+
+        Part of another use case's transaction; the request has the command that charged it.
 
         Raises:
-            Refused: ``hospital.encounter_not_found``, ``encounter_not_open``,
-                ``command_differs``.
+            Refused: ``hospital.encounter_not_found``.
         """
-        try:
-            self.open(command_id=command_id, encounter_no=encounter_no)
-        except Refused as refused:
-            if refused.kind is not DISPENSE_NO_MEDICINE:
-                raise
+        if store.request_of_command(connection, self._institution, command_id) is not None:
+            return
+        waiting = self._not_requested(connection, encounter_no)
+        lines = [line for line in waiting if line.ordered_by == command_id]
+        if not lines:
+            return
+        request_no, now = RequestNo(new_identifier()), self._clock.now()
+        encounter = self._encounter(connection, encounter_no)
+        new = self._new(connection, command_id, request_no, encounter, lines, now)
+        store.add_request(connection, new)
+
+    def withdrawn(self, connection: Connection, *, command_id: CommandId) -> None:
+        """A prescription was withdrawn: what it asked for leaves the queue; again nothing.
+
+        Part of another use case's transaction. What was given out, or came back, stays as it is.
+        """
+        request = store.request_of_command(connection, self._institution, command_id)
+        if request is None or not may_withdraw(request):
+            return
+        under_way = store.open_handover(connection, self._institution, request.request_no)
+        if under_way is not None:
+            if under_way.state is HandoverState.PAYING:
+                # Its payment has ended, or the prescription could not have been withdrawn.
+                under_way = handover_moved(under_way, HandoverState.PREPARED)
+            self._drop(connection, under_way)
+        store.put_request(connection, moved(request, RequestState.WITHDRAWN))
 
     def withdraw(self, *, request_no: RequestNo) -> DispenseRequest:
         """Take a request back whose orders were withdrawn; nothing of it may be under way.
@@ -592,7 +476,7 @@ class Dispensing:
             return case.request
         check_may_release(case.request, caller.staff_id, policy=self._policy)
         if self._is_unconfirmed(case, command_id):
-            collector, evidence = self._collector(case, evidence, proxy)
+            collector, evidence = self._collectors.who(case.request, case.handover, evidence, proxy)
             case = self._database.write(
                 lambda connection: self._confirmed(connection, command_id, collector)
             )
@@ -622,20 +506,30 @@ class Dispensing:
             left += len(group)
         return left
 
+    def _not_requested(
+        self, connection: Connection, encounter_no: EncounterNo
+    ) -> Sequence[PrescribedLine]:
+        """Medicine of an encounter that is on no request yet."""
+        medicine = self._prescriptions.medicine(connection, encounter_no)
+        numbers = [line.feedetl_sn for line in medicine]
+        known = store.on_requests(connection, self._institution, numbers)
+        return [line for line in medicine if line.feedetl_sn not in known]
+
+    def _encounter(self, connection: Connection, encounter_no: EncounterNo) -> Encounter:
+        found = encounters.by_number(connection, self._institution, encounter_no)
+        if found is None:
+            raise Refused(ENCOUNTER_NOT_FOUND)
+        return found.encounter
+
     def _new(
         self,
         connection: Connection,
         command_id: CommandId,
         request_no: RequestNo,
         encounter: Encounter,
+        new: Sequence[PrescribedLine],
         now: datetime,
     ) -> DispenseRequest:
-        medicine = self._prescriptions.medicine(connection, encounter.encounter_no)
-        numbers = [line.feedetl_sn for line in medicine]
-        known = store.on_requests(connection, self._institution, numbers)
-        new = [line for line in medicine if line.feedetl_sn not in known]
-        if not new:
-            raise Refused(DISPENSE_NO_MEDICINE)
         day = business_date(now)
         return DispenseRequest(
             request_no=request_no,
@@ -748,6 +642,9 @@ class Dispensing:
     def _told(self, connection: Connection, case: _Case, splits: Sequence[FeeSplit]) -> None:
         """The insurer knows the boxes: its splits of the lines are newer than ours."""
         orders.replace_splits(connection, splits)
+        # Said again with every later upload: of what stays after a refund, of lines that moved.
+        for flag, numbers in _flags(case).items():
+            orders.flag_items(connection, self._institution, numbers, flag)
         request = self._request(connection, case.request.request_no)
         store.put_request(connection, _traced(request, case))
 
@@ -809,109 +706,6 @@ class Dispensing:
             return True
         return case.handover.pays and self._payments.get(command_id=command_id).state in NOT_SENT
 
-    def _collector(
-        self, case: _Case, evidence: Evidence | None, proxy: Proxy | None
-    ) -> tuple[Collector, Evidence | None]:
-        """Who stands at the window, and the evidence that pays; outside of every transaction."""
-        handover = case.handover
-        for shown in (evidence, None if proxy is None else proxy.evidence):
-            if shown is not None and shown.intent_id != handover.intent_id:
-                raise Refused(INTENT_DIFFERS)
-        collects = None if proxy is None else self._proxy(case.request, proxy)
-        if evidence is None:
-            if collects is not None and not handover.pays:
-                return collects, None
-            missing = DISPENSE_EVIDENCE_MISSING if proxy is None else DISPENSE_PROXY_CANNOT_PAY
-            raise Refused(missing)
-        patient = self._patient(case, evidence)
-        if isinstance(evidence, FaceEvidence) and patient.kind is CollectorKind.FAMILY:
-            # The insurer is told who scanned, and decides whether the binding lets them pay.
-            evidence = replace(evidence, subject=patient.psn_no, relation=Relation.FAMILY)
-        return collects or patient, evidence
-
-    def _patient(self, case: _Case, evidence: Evidence) -> Collector:
-        request, pays = case.request, case.handover.pays
-        if isinstance(evidence, FaceEvidence):
-            scenes = SETTLING_SCENES if pays else COLLECTING_SCENES
-            return self._face_of_patient(request, evidence, scenes, pays=pays)
-        if isinstance(evidence, DocumentEvidence):
-            identity = self._records.identity(record_no=request.record_no)
-            if evidence.id_number != identity.id_number:
-                raise Refused(DISPENSE_OTHER_PERSON)
-            return Collector(
-                CollectorKind.PATIENT, evidence.channel, request.psn_no, seen_by=evidence.seen_by
-            )
-        # A code is good once and a PIN is counted: what pays is looked at by the settlement only.
-        if not pays and self._shown_by(evidence) != request.psn_no:
-            raise Refused(DISPENSE_OTHER_PERSON)
-        return Collector(CollectorKind.PATIENT, evidence.channel, request.psn_no)
-
-    def _shown_by(self, evidence: CodeEvidence | CardEvidence) -> PersonNo:
-        query = IdentityQuery(self._institution, evidence)
-        return ask_insurer(self._insurer.identify, query)
-
-    def _face_of_patient(
-        self,
-        request: DispenseRequest,
-        evidence: FaceEvidence,
-        scenes: frozenset[Scene],
-        *,
-        pays: bool,
-    ) -> Collector:
-        proof = self._checked(evidence, scenes)
-        kinds = {Relation.SELF: CollectorKind.PATIENT, Relation.FAMILY: CollectorKind.FAMILY}
-        kind = kinds.get(proof.relation)
-        if proof.beneficiary != request.psn_no:
-            raise Refused(DISPENSE_OTHER_PERSON)
-        if kind is None:
-            raise Refused(DISPENSE_PROXY_CANNOT_PAY if pays else DISPENSE_OTHER_PERSON)
-        if kind is CollectorKind.PATIENT and proof.subject != request.psn_no:
-            raise Refused(DISPENSE_OTHER_PERSON)
-        return Collector(
-            kind, evidence.channel, proof.subject, proof_digest=self._digest_of(evidence)
-        )
-
-    def _proxy(self, request: DispenseRequest, proxy: Proxy) -> Collector:
-        evidence = proxy.evidence
-        if isinstance(evidence, DocumentEvidence):
-            number = evidence.id_number.value.encode()
-            return Collector(
-                CollectorKind.PROXY,
-                evidence.channel,
-                id_number_hash=self._sealer.keyed_hash(number, purpose=_PROXY),
-                kinship=proxy.kinship,
-                seen_by=evidence.seen_by,
-            )
-        if not isinstance(evidence, FaceEvidence):
-            raise Refused(DISPENSE_EVIDENCE_MISSING)
-        proof = self._checked(evidence, COLLECTING_SCENES)
-        own = proof.relation is Relation.SELF
-        if not own and proof.beneficiary != request.psn_no:
-            raise Refused(DISPENSE_OTHER_PERSON)
-        return Collector(
-            CollectorKind.PROXY,
-            evidence.channel,
-            proof.subject,
-            kinship=proxy.kinship,
-            proof_digest=self._digest_of(evidence),
-        )
-
-    def _checked(self, evidence: FaceEvidence, scenes: frozenset[Scene]) -> FaceProof:
-        """A proof that is what the evidence says; read and not redeemed."""
-        check_scene(evidence, scenes)
-        proof = self._proofs.check(evidence.auth_no, expected_institution=self._institution)
-        for name, fits in (
-            ("terminal", proof.terminal_id == evidence.terminal_id),
-            ("intent", proof.intent_id == evidence.intent_id),
-            ("scene", proof.scene is evidence.scene),
-        ):
-            if not fits:
-                raise Refused(PROOF_NOT_FITTING, differs=name)
-        return proof
-
-    def _digest_of(self, evidence: FaceEvidence) -> bytes:
-        return self._sealer.keyed_hash(evidence.auth_no.encode(), purpose=_PROOF)
-
     def _confirmed(
         self, connection: Connection, command_id: CommandId, collector: Collector
     ) -> _Case:
@@ -942,7 +736,7 @@ class Dispensing:
                 )
         except Refused as refused:
             self._give_up(command_id)
-            if refused.kind.code in _OF_ANOTHER and is_final(refused):
+            if is_of_another(refused):
                 raise Refused(DISPENSE_OTHER_PERSON) from refused
             raise
 
@@ -1068,6 +862,16 @@ class Dispensing:
         if found is None:
             raise Refused(DISPENSE_NOT_FOUND)
         return found
+
+
+def _flags(case: _Case) -> Mapping[str, Sequence[ChargeItemNo]]:
+    """What is said of the lines whose boxes were told, while nobody has paid for them."""
+    flags: dict[str, list[ChargeItemNo]] = {}
+    for part in case.handover.parts:
+        if case.standing(part) is Standing.OPEN:
+            flag = FUND_REFUSED if part.missing > 0 else NOTHING_SAID
+            flags.setdefault(flag, []).append(case.request.line(part.line_no).feedetl_sn)
+    return flags
 
 
 def _traced(request: DispenseRequest, case: _Case) -> DispenseRequest:

@@ -5,9 +5,10 @@ request at the same time, more released than ordered, a trace code on two live l
 collects twice.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -112,7 +113,7 @@ lines = Table(
     Column("name_zh", String(100), nullable=False),
     Column("name_en", String(100), nullable=False),
     Column("unit", String(20), nullable=False),
-    Column("dose_zh", String(200), nullable=False),
+    Column("dose_zh", String(400), nullable=False),
     Column("med_chrgitm_type", String(6), nullable=False),
     Column("ordered", Quantity, nullable=False),
     Column("released", Quantity, nullable=False),
@@ -345,18 +346,22 @@ def kept_of(
     numbers: Collection[ChargeItemNo],
     *,
     but_coming_back: bool = False,
-) -> set[ChargeItemNo]:
-    """Those of the charge items of which a patient has something in hand.
+) -> Mapping[ChargeItemNo, Decimal]:
+    """Of which of the charge items a patient has something in hand, and how much.
 
     ``but_coming_back``: what lies on the counter while its refund is asked for does not count.
     """
     back = lines.c.returned + lines.c.coming_back if but_coming_back else lines.c.returned
-    query = select(lines.c.feedetl_sn).where(
+    query = select(lines).where(
         lines.c.institution == institution,
         lines.c.feedetl_sn.in_(numbers),
         lines.c.released > back,
     )
-    return {ChargeItemNo(number) for number in connection.scalars(query)}
+    found = [_line(row) for row in connection.execute(query)]
+    return {
+        line.feedetl_sn: line.kept if but_coming_back else line.released - line.returned
+        for line in found
+    }
 
 
 def add_handover(connection: Connection, handover: Handover) -> None:

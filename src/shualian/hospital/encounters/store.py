@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from shualian.core.database import UtcTime
+from shualian.core.database.rows import find, sought
 from shualian.core.identifiers import (
     CommandId,
     EncounterNo,
@@ -181,21 +182,21 @@ def by_number(
     connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
 ) -> StoredEncounter | None:
     """The encounter with this number."""
-    return _one(connection, institution, encounters.c.encounter_no == encounter_no)
+    return _one(connection, institution=institution, encounter_no=encounter_no)
 
 
 def by_command(
     connection: Connection, institution: InstitutionCode, command_id: CommandId
 ) -> StoredEncounter | None:
     """The encounter that a command registers."""
-    return _one(connection, institution, encounters.c.command_id == command_id)
+    return _one(connection, institution=institution, command_id=command_id)
 
 
 def by_intent(
     connection: Connection, institution: InstitutionCode, intent_id: IntentId
 ) -> StoredEncounter | None:
     """The encounter that a confirmation registers."""
-    return _one(connection, institution, encounters.c.intent_id == intent_id)
+    return _one(connection, institution=institution, intent_id=intent_id)
 
 
 def latest_of_record(
@@ -309,12 +310,9 @@ def _queue(institution: InstitutionCode, dept_code: str, day: date) -> ColumnEle
     )
 
 
-def _one(
-    connection: Connection, institution: InstitutionCode, condition: ColumnElement[bool]
-) -> StoredEncounter | None:
-    query = select(encounters).where(encounters.c.institution == institution, condition)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _stored(row)
+def _one(connection: Connection, **key: str) -> StoredEncounter | None:
+    (rows,) = find(connection, sought(encounters, **key))
+    return _stored(rows[0]) if rows else None
 
 
 def _values(stored: StoredEncounter) -> dict[str, Any]:
@@ -375,7 +373,7 @@ def _value(channel: Channel | None) -> str | None:
     return None if channel is None else channel.value
 
 
-def _stored(row: Row[Any]) -> StoredEncounter:
+def _stored(row: Any) -> StoredEncounter:
     refused = None if row.refusal is None else refusal_from_text(row.refusal)
     return StoredEncounter(
         encounter=_encounter(row),

@@ -21,6 +21,7 @@ from shualian.core.refusals import Helper, Refused
 from shualian.hospital.model import (
     ANSWER_INVALID,
     COMMAND_DIFFERS,
+    NOTHING_SAID,
     FeeDetail,
     FeeSplit,
     hospital_kind,
@@ -178,6 +179,7 @@ class ChargeItem:
         bilg_dept_name: 开单科室名称.
         bilg_dr_codg: 开单医生编码.
         bilg_dr_name: 开单医师姓名.
+        hosp_appr_flag: 医院审批标志; ``2`` since its boxes were told without all codes.
         split: The insurer's answer to its upload; none before.
         withdrawn_at: Since when it is on no bill any more, UTC; none while it is.
     """
@@ -200,6 +202,7 @@ class ChargeItem:
     bilg_dept_name: str
     bilg_dr_codg: str
     bilg_dr_name: str
+    hosp_appr_flag: str = NOTHING_SAID
     split: FeeSplit | None = None
     withdrawn_at: datetime | None = None
 
@@ -218,6 +221,7 @@ class ChargeItem:
             bilg_dept_name=self.bilg_dept_name,
             bilg_dr_codg=self.bilg_dr_codg,
             bilg_dr_name=self.bilg_dr_name,
+            hosp_appr_flag=self.hosp_appr_flag,
         )
 
 

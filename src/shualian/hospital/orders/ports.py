@@ -19,6 +19,20 @@ class Prices(Protocol):
         ...
 
 
+class AtWork(Protocol):
+    """That a doctor is at work here now."""
+
+    @property
+    def ends_at(self) -> datetime:
+        """From when it holds no more, UTC."""
+        ...
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a colleague confirmed it, in place of the doctor's face."""
+        ...
+
+
 class DoctorSignIns(Protocol):
     """The insurer's register of doctors who are at work."""
 
@@ -27,5 +41,13 @@ class DoctorSignIns(Protocol):
 
         Raises:
             Refused: When the register does not answer; then nothing can be signed.
+        """
+        ...
+
+    def at_work(self, dr_code: str, *, institution: InstitutionCode, at: datetime) -> AtWork | None:
+        """The sign-in at the institution that holds at a moment (UTC), for the doctor's screen.
+
+        Raises:
+            Refused: When the register does not answer.
         """
         ...

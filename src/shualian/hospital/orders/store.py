@@ -30,9 +30,10 @@ from sqlalchemy import (
 )
 
 from shualian.core.database import UtcTime, forbid_in_transaction
+from shualian.core.database.rows import changed_rows, find, sought, write
 from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo, InstitutionCode
 from shualian.core.money import Fen
-from shualian.hospital.model import FeeSplit
+from shualian.hospital.model import NOTHING_SAID, FeeSplit
 from shualian.hospital.orders.model import (
     UNSETTLED,
     Batch,
@@ -78,6 +79,7 @@ items = Table(
     Column("bilg_dept_name", String(100), nullable=False),
     Column("bilg_dr_codg", _IDENTIFIER, nullable=False),
     Column("bilg_dr_name", String(50), nullable=False),
+    Column("hosp_appr_flag", String(3), nullable=False, server_default=NOTHING_SAID),
     Column("withdrawn_at", UtcTime),
     UniqueConstraint("institution", "command_id", "line_no", name="uq_charge_item_line"),
 )
@@ -129,12 +131,9 @@ def batches_of(
     connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
 ) -> Sequence[Batch]:
     """All batches of an encounter, the oldest first."""
-    query = (
-        select(batches)
-        .where(batches.c.institution == institution, batches.c.encounter_no == encounter_no)
-        .order_by(batches.c.chrg_bchno)
-    )
-    return [_batch(row) for row in connection.execute(query)]
+    key = {"institution": institution, "encounter_no": encounter_no}
+    (rows,) = find(connection, sought(batches, "chrg_bchno", **key))
+    return [_batch(row) for row in rows]
 
 
 def hold_batch(
@@ -170,12 +169,9 @@ def settle_batch(
     connection: Connection, institution: InstitutionCode, chrg_bchno: str, by: CommandId
 ) -> None:
     """A payment has settled the batch, whoever holds it now: the insurer has its lines."""
-    _change_batch(
-        connection,
-        (batches.c.institution == institution) & (batches.c.chrg_bchno == chrg_bchno),
-        BatchState.SETTLED,
-        by,
-    )
+    values = {"state": BatchState.SETTLED.value, "held_by": by}
+    here = {"institution": institution, "chrg_bchno": chrg_bchno}
+    write(connection, [changed_rows(batches, values, **here)])
 
 
 def reopen_batch(
@@ -259,6 +255,20 @@ def replace_splits(connection: Connection, changed: Sequence[FeeSplit]) -> None:
         connection.execute(update(splits).where(known).values(values))
 
 
+def flag_items(
+    connection: Connection,
+    institution: InstitutionCode,
+    numbers: Collection[ChargeItemNo],
+    hosp_appr_flag: str,
+) -> None:
+    """What the hospital says of lines from now on, however often they are uploaded."""
+    connection.execute(
+        update(items)
+        .where(items.c.institution == institution, items.c.feedetl_sn.in_(list(numbers)))
+        .values(hosp_appr_flag=hosp_appr_flag)
+    )
+
+
 def items_of(
     connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
 ) -> Sequence[ChargeItem]:
@@ -310,7 +320,7 @@ def _change_batch(
     connection.execute(update(batches).where(condition).values(state=state.value, held_by=by))
 
 
-def _batch(row: Row[Any]) -> Batch:
+def _batch(row: Any) -> Batch:
     return Batch(
         chrg_bchno=row.chrg_bchno,
         institution=InstitutionCode(row.institution),
@@ -354,6 +364,7 @@ def _item(row: Row[Any]) -> ChargeItem:
         bilg_dept_name=row.bilg_dept_name,
         bilg_dr_codg=row.bilg_dr_codg,
         bilg_dr_name=row.bilg_dr_name,
+        hosp_appr_flag=row.hosp_appr_flag,
         split=None if row.split_feedetl_sn is None else _split(row),
         withdrawn_at=row.withdrawn_at,
     )

@@ -322,6 +322,8 @@ class ItemRefund:
         decided_at: When the insurer did or refused it, UTC.
         cancellation: The insurer's number of the cancellation.
         back: Where the money goes back to; none before the insurer has done it.
+        undone: What stood before and was cancelled by it; none before the insurer has done it.
+        rest: What the insurer settled instead; none before, and where nothing is left.
     """
 
     command_id: CommandId
@@ -335,12 +337,29 @@ class ItemRefund:
     decided_at: datetime | None = None
     cancellation: SettlementId | None = None
     back: "RefundSources | None" = None
+    undone: "Booked | None" = None
+    rest: "Booked | None" = None
     kept: tuple["Kept", ...] = ()
 
     @property
     def instead(self) -> Mapping[ChargeItemNo, ChargeItemNo]:
         """By which line the kept quantity of a line stands from now on."""
         return MappingProxyType({each.of: each.number for each in self.kept})
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A settlement as it stands in the books for good, also when another took its place.
+
+    Attributes:
+        setl_id: The insurer's number of it.
+        setl_time: When it was settled, UTC.
+        amounts: Who paid what.
+    """
+
+    setl_id: SettlementId
+    setl_time: datetime
+    amounts: Amounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -928,6 +947,13 @@ def given_back(
         cancellation=answer.cancellation,
         cancelled_at=now,
     )
+
+
+def booked(answer: SettlementAnswer | None) -> Booked | None:
+    """What of a settlement is kept in the books; none of a trial."""
+    if answer is None or answer.setl_id is None:
+        return None
+    return Booked(answer.setl_id, answer.setl_time, answer.amounts)
 
 
 def not_given_back(payment: Payment) -> Payment:

@@ -106,6 +106,7 @@ from shualian.hospital.payments.model import (
     RefundState,
     Step,
     WalletPart,
+    booked,
     cancelled,
     cancelling,
     check_quote,
@@ -175,6 +176,10 @@ from shualian.trust.audit.service import record
 _EVIDENCE = "hospital.payment.evidence"
 _RESOLVED_MAX = 100
 _GIVEN_UP = frozenset((PaymentState.GIVING_UP, PaymentState.GIVEN_UP, PaymentState.WITHDRAWN))
+MayCancel = Callable[[Connection, Payment], None]
+"""Refuses that a settlement is taken back."""
+MayRefund = Callable[[Connection, Payment, Mapping[ChargeItemNo, Decimal]], None]
+"""Refuses a refund of lines of a payment; told how much of each is to stay on the bill."""
 _NOTHING_KEPT: Mapping[ChargeItemNo, Decimal] = MappingProxyType({})
 
 
@@ -200,14 +205,16 @@ class Payments:
         insurer: InsurerPlatform,
         sealer: FieldSealer,
         agreements: Agreements | None = None,
-        may_cancel: Callable[[Connection, Payment], None] | None = None,
+        may_cancel: Collection[MayCancel] = (),
+        may_refund: Collection[MayRefund] = (),
         stays: StayBills | None = None,
     ) -> None:
         """Describe it.
 
         Without ``agreements`` every cash share is open at the cashier, without ``stays`` every
-        encounter is settled batch by batch. ``may_cancel`` refuses a cancellation, inside the
-        transaction in which it begins: of a bill whose medicine was handed out, for example.
+        encounter is settled batch by batch. Each of ``may_cancel`` can refuse a cancellation and
+        each of ``may_refund`` a refund of lines, inside the transaction in which it begins: of
+        what was handed out or carried out, for example.
         """
         self._stays = stays
         self._institution = institution
@@ -218,6 +225,7 @@ class Payments:
         self._sealer = sealer
         self._agreements = agreements
         self._may_cancel = may_cancel
+        self._may_refund = may_refund
 
     @property
     def institution(self) -> InstitutionCode:
@@ -410,7 +418,8 @@ class Payments:
 
         Raises:
             Refused: ``hospital.payment_not_found``, ``payment_step``, ``payment_cash_taken``;
-                what refuses it elsewhere in the house (``dispense_not_returned``);
+                what refuses it elsewhere in the house (``dispense_not_returned``,
+                ``order_performed``);
                 what the insurer refuses: then it stands;
                 ``hospital.outcome_unknown``, ``wallet_outcome_unknown``, ``wallet_unreachable``,
                 which :meth:`resolve` settles.
@@ -424,8 +433,8 @@ class Payments:
             taken = cash.by_payment(connection, self._institution, command_id)
             if taken is not None and not at_window:
                 raise Refused(PAYMENT_CASH_TAKEN)
-            if self._may_cancel is not None:
-                self._may_cancel(connection, stored.payment)
+            for check in self._may_cancel:
+                check(connection, stored.payment)
             payment = cancelling(stored.payment, cancel_id)
             if payment.wallet is not None and payment.wallet.back_fen:
                 # A part was given back before, under the identifier that stands there.
@@ -460,7 +469,8 @@ class Payments:
 
         Raises:
             Refused: ``hospital.payment_not_found``, ``payment_step``, ``payment_in_progress``,
-                ``refund_items_invalid``, ``order_invalid``, ``command_differs``; what the
+                ``refund_items_invalid``, ``order_invalid``, ``command_differs``; what refuses it
+                elsewhere in the house (``dispense_not_returned``, ``order_performed``); what the
                 insurer refuses, now or the first time: then the payment stands;
                 ``hospital.outcome_unknown``, ``wallet_outcome_unknown``,
                 ``wallet_unreachable``, which :meth:`resolve` settles.
@@ -493,6 +503,9 @@ class Payments:
         chrg_bchno = stored.payment.chrg_bchno
         lines = orders.items_of_batch(connection, self._institution, chrg_bchno)
         check_refundable(items, keep=keep, on_bill=[line.feedetl_sn for line in lines])
+        staying = {number: keep.get(number, Decimal(0)) for number in items}
+        for check in self._may_refund:
+            check(connection, stored.payment, staying)
         refund = ItemRefund(
             command_id=command_id,
             institution=self._institution,
@@ -920,6 +933,8 @@ class Payments:
             decided_at=now,
             cancellation=answer.cancellation,
             back=back,
+            undone=booked(payment.standing),
+            rest=booked(answer.rest),
         )
         store.change_refund(connection, done, None)
         if back.window_fen:
@@ -1005,6 +1020,9 @@ class Payments:
         if self._agreements is None:
             raise refusal_of(outcome)
         status = self._agreements.wallet.query(held.command_id).payment
+        if status is None and step is Step.HOLD:
+            # Nothing is held under the identifier; it is ruled out, so that nothing ever will be.
+            return self._take_at_wallet(Step.VOID, stored)
         if status is None:
             raise Refused(WALLET_ANSWER_INVALID, found=outcome.reason.value)
         after = self._record_part(stored, lambda part: told(part, status))

@@ -31,6 +31,8 @@ from sqlalchemy import (
 )
 
 from shualian.core.database import UtcTime
+from shualian.core.database.rows import Sought, changed_rows, find, new_row, sought, write
+from shualian.core.database.statements import Filled
 from shualian.core.identifiers import (
     ChargeItemNo,
     CommandId,
@@ -58,6 +60,7 @@ from shualian.hospital.payments.model import (
     OPEN_AT_WALLET,
     UNDECIDED,
     UNDER_WAY,
+    Booked,
     ItemRefund,
     Kept,
     Payment,
@@ -216,7 +219,11 @@ refunds = Table(
     Column("cancellation", _IDENTIFIER),
     Column("refusal", Text),
     *[Column(name, BigInteger) for name in _SOURCES],
+    Column("undone", Text),
+    Column("rest", Text),
+    Column("booked_at", UtcTime),
     Index("ix_payment_refund_payment", "institution", "payment"),
+    Index("ix_payment_refund_booked", "institution", "booked_at"),
     ForeignKeyConstraint(
         ["institution", "payment"], [payments.c.institution, payments.c.command_id]
     ),
@@ -243,51 +250,60 @@ class StoredPayment:
 
 def add(connection: Connection, payment: Payment) -> None:
     """Insert a prepared payment with what the person is shown."""
-    connection.execute(insert(payments).values(_row(payment)))
-    _add_answer(connection, payment, Stage.CONFIRMED, payment.confirmed)
+    shown = _answer_rows(payment, Stage.CONFIRMED, payment.confirmed)
+    write(connection, [new_row(payments, _row(payment)), *shown])
 
 
 def change(connection: Connection, before: StoredPayment, after: StoredPayment) -> None:
     """Store where a payment stands now, and the settlement when there is one newly."""
     payment = after.payment
     refusal = None if after.refused is None else refusal_to_text(after.refused)
-    connection.execute(
-        update(payments)
-        .where(
-            payments.c.institution == payment.institution,
-            payments.c.command_id == payment.command_id,
-        )
-        .values(_row(payment) | {"evidence_sealed": after.evidence_sealed, "refusal": refusal})
-    )
+    values = _row(payment) | {"evidence_sealed": after.evidence_sealed, "refusal": refusal}
+    told = [changed_rows(payments, values, **_key_of(payment))]
     if before.payment.settled is None and payment.settled is not None:
-        _add_answer(connection, payment, Stage.SETTLED, payment.settled)
+        told += _answer_rows(payment, Stage.SETTLED, payment.settled)
     if payment.rest is not None and payment.rest != before.payment.rest:
         _drop_answer(connection, payment, Stage.REST)
-        _add_answer(connection, payment, Stage.REST, payment.rest)
+        told += _answer_rows(payment, Stage.REST, payment.rest)
     if before.payment.wallet != payment.wallet and payment.wallet is not None:
-        _put_part(connection, after, payment.wallet, is_new=before.payment.wallet is None)
+        told.append(_part_row(after, payment.wallet, is_new=before.payment.wallet is None))
+    write(connection, told)
 
 
 def by_command(
     connection: Connection, institution: InstitutionCode, command_id: CommandId
 ) -> StoredPayment | None:
     """The payment of a command."""
-    found = _stored(connection, institution, payments.c.command_id == command_id)
-    return found[0] if found else None
+    key = {"institution": institution, "command_id": command_id}
+    rows, *parts = find(connection, sought(payments, **key), *_parts_of(**key))
+    return _stored_payment(rows[0], parts) if rows else None
 
 
 def of_encounter(
     connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
 ) -> Sequence[StoredPayment]:
     """All payments of an encounter, the oldest first."""
-    return _stored(connection, institution, payments.c.encounter_no == encounter_no)
+    order = ("prepared_at", "command_id")
+    one = sought(payments, *order, institution=institution, encounter_no=encounter_no)
+    return _stored_payments(connection, find(connection, one)[0])
+
+
+def cancelling_of(
+    connection: Connection, institution: InstitutionCode, encounter_no: EncounterNo
+) -> frozenset[CommandId]:
+    """The payments of an encounter whose cancellation has begun and has no outcome."""
+    query = select(payments.c.command_id).filter_by(
+        institution=institution, encounter_no=encounter_no, state=PaymentState.CANCELLING.value
+    )
+    return frozenset(CommandId(command_id) for command_id in connection.scalars(query))
 
 
 def by_slip(
     connection: Connection, institution: InstitutionCode, slip_no: SlipNo
 ) -> StoredPayment | None:
     """The payment that waits or waited under a slip number."""
-    found = _stored(connection, institution, payments.c.slip_no == slip_no)
+    one = sought(payments, institution=institution, slip_no=slip_no)
+    found = _stored_payments(connection, find(connection, one)[0])
     return found[0] if found else None
 
 
@@ -406,6 +422,19 @@ def refunds_of(
     return [_refund(row) for row in connection.execute(query)]
 
 
+def refunds_between(
+    connection: Connection, institution: InstitutionCode, since: datetime, until: datetime
+) -> Sequence[ItemRefund]:
+    """The refunds that left something, done from one moment to before another."""
+    of = refunds.c
+    query = (
+        select(refunds)
+        .where(of.institution == institution, of.booked_at >= since, of.booked_at < until)
+        .order_by(of.booked_at, of.command_id)
+    )
+    return [_refund(row) for row in connection.execute(query)]
+
+
 def add_refund(connection: Connection, refund: ItemRefund) -> None:
     """Insert a refund that is about to be asked for."""
     connection.execute(insert(refunds).values(_refund_row(refund)))
@@ -434,8 +463,23 @@ def _refund_row(refund: ItemRefund) -> dict[str, Any]:
             "state": refund.state.value,
             "decided_at": refund.decided_at,
             "cancellation": refund.cancellation,
+            "undone": None if refund.undone is None else _booked_to_text(refund.undone),
+            "rest": None if refund.rest is None else _booked_to_text(refund.rest),
+            # The insurer cancels and settles the rest in one step.
+            "booked_at": None if refund.rest is None else refund.rest.setl_time,
         }
     )
+
+
+def _booked_to_text(booked: Booked) -> str:
+    amounts = {name: getattr(booked.amounts, name) for name in _AMOUNTS}
+    members = [booked.setl_id, booked.setl_time.isoformat(), amounts]
+    return json.dumps(members, sort_keys=True)
+
+
+def _booked(text: str) -> Booked:
+    setl_id, setl_time, amounts = json.loads(text)
+    return Booked(SettlementId(setl_id), datetime.fromisoformat(setl_time), Amounts(**amounts))
 
 
 def _refund(row: Row[Any]) -> ItemRefund:
@@ -451,6 +495,8 @@ def _refund(row: Row[Any]) -> ItemRefund:
         decided_at=row.decided_at,
         cancellation=None if row.cancellation is None else SettlementId(row.cancellation),
         back=None if row.fund_fen is None else _sources(row),
+        undone=None if row.undone is None else _booked(row.undone),
+        rest=None if row.rest is None else _booked(row.rest),
         kept=tuple(
             Kept(ChargeItemNo(of), ChargeItemNo(number), Decimal(cnt))
             for of, number, cnt in json.loads(row.kept)
@@ -474,16 +520,34 @@ def _stored(
         .where(payments.c.institution == institution, condition)
         .order_by(payments.c.prepared_at, payments.c.command_id)
     )
-    return [_stored_payment(connection, row) for row in connection.execute(query).all()]
+    return _stored_payments(connection, connection.execute(query).all())
 
 
-def _stored_payment(connection: Connection, row: Row[Any]) -> StoredPayment:
-    institution, command_id = InstitutionCode(row.institution), CommandId(row.command_id)
-    answered = _answers(connection, institution, command_id)
-    part = _part_row(connection, institution, command_id)
+def _stored_payments(connection: Connection, rows: Sequence[Any]) -> list[StoredPayment]:
+    """Each with what hangs on it."""
+    keys = [{"institution": row.institution, "command_id": row.command_id} for row in rows]
+    parts = [find(connection, *_parts_of(**key)) for key in keys]
+    return [_stored_payment(row, each) for row, each in zip(rows, parts, strict=True)]
+
+
+def _parts_of(**key: str) -> tuple[Sought, ...]:
+    """What hangs on a payment: answers, their funds and reasons, the account's part."""
+    return (
+        sought(answers, **key),
+        sought(funds, "place", **key),
+        sought(reasons, "place", **key),
+        sought(wallet_parts, **key),
+    )
+
+
+def _stored_payment(row: Any, parts: Sequence[Sequence[Any]]) -> StoredPayment:
+    """A payment of its row and of what :func:`_parts_of` found."""
+    *answered_by, part_rows = parts
+    answered = _answers(*answered_by)
+    part = part_rows[0] if part_rows else None
     payment = Payment(
-        command_id=command_id,
-        institution=institution,
+        command_id=CommandId(row.command_id),
+        institution=InstitutionCode(row.institution),
         encounter_no=EncounterNo(row.encounter_no),
         psn_no=PersonNo(row.psn_no),
         mdtrt_id=VisitId(row.mdtrt_id),
@@ -514,14 +578,7 @@ def _stored_payment(connection: Connection, row: Row[Any]) -> StoredPayment:
     return StoredPayment(payment, row.evidence_sealed, refused, payer_sealed)
 
 
-def _part_row(
-    connection: Connection, institution: InstitutionCode, command_id: CommandId
-) -> Row[Any] | None:
-    key = {"institution": institution, "command_id": command_id}
-    return connection.execute(select(wallet_parts).filter_by(**key)).one_or_none()
-
-
-def _part(row: Row[Any]) -> WalletPart:
+def _part(row: Any) -> WalletPart:
     return WalletPart(
         held=WalletPayment(
             command_id=CommandId(row.hold_id),
@@ -542,12 +599,9 @@ def _part(row: Row[Any]) -> WalletPart:
     )
 
 
-def _put_part(
-    connection: Connection, stored: StoredPayment, part: WalletPart, *, is_new: bool
-) -> None:
-    held = part.held
-    key = {"institution": stored.payment.institution, "command_id": stored.payment.command_id}
-    values = {
+def _part_row(stored: StoredPayment, part: WalletPart, *, is_new: bool) -> Filled:
+    held, key = part.held, _key_of(stored.payment)
+    values: dict[str, Any] = {
         "hold_id": held.command_id,
         "capture_id": part.capture_id,
         "void_id": part.void_id,
@@ -564,9 +618,12 @@ def _put_part(
         "back_fen": part.back_fen,
     }
     if is_new:
-        connection.execute(insert(wallet_parts).values(key | values))
-    else:
-        connection.execute(update(wallet_parts).filter_by(**key).values(values))
+        return new_row(wallet_parts, key | values)
+    return changed_rows(wallet_parts, values, **key)
+
+
+def _key_of(payment: Payment) -> dict[str, str]:
+    return {"institution": payment.institution, "command_id": payment.command_id}
 
 
 def _row(payment: Payment) -> dict[str, Any]:
@@ -597,44 +654,22 @@ def _row(payment: Payment) -> dict[str, Any]:
 
 
 def _drop_answer(connection: Connection, payment: Payment, stage: Stage) -> None:
-    key = {
-        "institution": payment.institution,
-        "command_id": payment.command_id,
-        "stage": stage.value,
-    }
     for table in (reasons, funds, answers):
-        connection.execute(delete(table).filter_by(**key))
+        here = delete(table).filter_by(**_key_of(payment), stage=stage.value)
+        connection.execute(here)
 
 
-def _add_answer(
-    connection: Connection, payment: Payment, stage: Stage, answer: SettlementAnswer
-) -> None:
-    key = {
-        "institution": payment.institution,
-        "command_id": payment.command_id,
-        "stage": stage.value,
-    }
+def _answer_rows(payment: Payment, stage: Stage, answer: SettlementAnswer) -> list[Filled]:
+    key = {**_key_of(payment), "stage": stage.value}
     amounts = {name: getattr(answer.amounts, name) for name in _AMOUNTS}
     head = {"setl_id": answer.setl_id, "setl_time": answer.setl_time}
-    connection.execute(insert(answers).values(key | head | amounts))
-    if answer.setldetail:
-        connection.execute(
-            insert(funds),
-            [
-                key
-                | {"place": place}
-                | {each.name: getattr(detail, each.name) for each in fields(detail)}
-                for place, detail in enumerate(answer.setldetail)
-            ],
-        )
-    if answer.reasons:
-        connection.execute(
-            insert(reasons),
-            [
-                key | {"place": place} | _reason_row(each)
-                for place, each in enumerate(answer.reasons)
-            ],
-        )
+    told = [new_row(answers, key | head | amounts)]
+    for place, detail in enumerate(answer.setldetail):
+        values = {each.name: getattr(detail, each.name) for each in fields(detail)}
+        told.append(new_row(funds, key | {"place": place} | values))
+    for place, reason in enumerate(answer.reasons):
+        told.append(new_row(reasons, key | {"place": place} | _reason_row(reason)))
+    return told
 
 
 def _reason_row(reason: Reason) -> dict[str, Any]:
@@ -643,56 +678,31 @@ def _reason_row(reason: Reason) -> dict[str, Any]:
 
 
 def _answers(
-    connection: Connection, institution: InstitutionCode, command_id: CommandId
+    rows: Sequence[Any], fund_rows: Sequence[Any], reason_rows: Sequence[Any]
 ) -> dict[Stage, SettlementAnswer]:
     return {
         Stage(row.stage): SettlementAnswer(
             setl_id=None if row.setl_id is None else SettlementId(row.setl_id),
             setl_time=row.setl_time,
             amounts=Amounts(**{name: Fen(getattr(row, name)) for name in _AMOUNTS}),
-            setldetail=tuple(
-                FundDetail(
-                    fund.fund_pay_type,
-                    fund.fund_pay_type_name,
-                    Fen(fund.inscp_scp_amt),
-                    Fen(fund.crt_payb_lmt_amt),
-                    Fen(fund.fund_payamt),
-                )
-                for fund in _rows(connection, funds, institution, command_id, row.stage)
-            ),
-            reasons=tuple(
-                _reason(each)
-                for each in _rows(connection, reasons, institution, command_id, row.stage)
-            ),
+            setldetail=tuple([_fund(each) for each in fund_rows if each.stage == row.stage]),
+            reasons=tuple([_reason(each) for each in reason_rows if each.stage == row.stage]),
         )
-        for row in connection.execute(
-            select(answers).where(
-                answers.c.institution == institution, answers.c.command_id == command_id
-            )
-        ).all()
+        for row in rows
     }
 
 
-def _rows(
-    connection: Connection,
-    table: Table,
-    institution: InstitutionCode,
-    command_id: CommandId,
-    stage: str,
-) -> Sequence[Row[Any]]:
-    query = (
-        select(table)
-        .where(
-            table.c.institution == institution,
-            table.c.command_id == command_id,
-            table.c.stage == stage,
-        )
-        .order_by(table.c.place)
+def _fund(row: Any) -> FundDetail:
+    return FundDetail(
+        row.fund_pay_type,
+        row.fund_pay_type_name,
+        Fen(row.inscp_scp_amt),
+        Fen(row.crt_payb_lmt_amt),
+        Fen(row.fund_payamt),
     )
-    return connection.execute(query).all()
 
 
-def _reason(row: Row[Any]) -> Reason:
+def _reason(row: Any) -> Reason:
     return Reason(
         rule=row.rule,
         clause=row.clause,

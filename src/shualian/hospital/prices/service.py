@@ -74,9 +74,15 @@ class PriceLists:
         Raises:
             Refused: ``hospital.no_price_list``.
         """
-        found = self._database.read(
-            lambda connection: store.content_on(connection, self._institution, day)
-        )
+        return self._database.read(lambda connection: self.on_within(connection, day))
+
+    def on_within(self, connection: Connection, day: date) -> PriceList:
+        """:meth:`on` as a part of another use case's transaction.
+
+        Raises:
+            Refused: As :meth:`on`.
+        """
+        found = store.content_on(connection, self._institution, day)
         if found is None:
             if self._first is None:
                 raise Refused(NO_PRICE_LIST, day=day.isoformat())

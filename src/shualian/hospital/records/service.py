@@ -178,22 +178,33 @@ class Records:
 
         return self._shown(self._database.write(work))
 
-    def person_of(self, evidence: Evidence, *, scenes: frozenset[Scene]) -> InsuredPerson:
-        """Who showed this, by the insurer (1101); uses nothing up.
+    def person_of(
+        self,
+        evidence: Evidence,
+        *,
+        scenes: frozenset[Scene],
+        expected: PersonNo | None = None,
+        uses_up: bool = False,
+    ) -> InsuredPerson:
+        """Who showed this, by the insurer (1101): the one way to ask it.
 
         Args:
             evidence: Of any kind.
             scenes: For which a face must have been taken.
+            expected: Whose it must be; none where the evidence alone says it.
+            uses_up: Whether a shown code is used up, because nothing else that does so follows.
 
         Raises:
             Refused: ``hospital.scene_not_allowed``, ``proof_not_fitting``; what refuses the
                 evidence; what the insurer refuses; ``hospital.insurer_unreachable``.
         """
-        expected = None
         if isinstance(evidence, FaceEvidence):
             proof = self._proofs.check(evidence.auth_no, expected_institution=self._institution)
-            expected = check_proof(evidence, proof, scenes)
-        query = PersonQuery(self._institution, expected, evidence)
+            subject = check_proof(evidence, proof, scenes)
+            if expected not in {None, subject}:
+                raise Refused(PROOF_NOT_FITTING, differs="person")
+            expected = subject
+        query = PersonQuery(self._institution, expected, evidence, uses_up)
         person = ask_insurer(self._insurer.person_information, query)
         identity_of(person, expected_person=expected)
         if isinstance(evidence, DocumentEvidence) and evidence.id_number != person.certno:

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from shualian.core.database import UtcTime
+from shualian.core.database.rows import find, sought
 from shualian.core.identifiers import CommandId, InstitutionCode, PersonNo, RecordNo
 
 metadata = MetaData()
@@ -198,32 +199,29 @@ def by_number(
     connection: Connection, institution: InstitutionCode, record_no: RecordNo
 ) -> SealedRecord | None:
     """The record with this number, or the one that it was merged into."""
-    found = _one(connection, institution, patient_record.c.record_no == record_no)
+    found = _one(connection, institution=institution, record_no=record_no)
     if found is None or found.merged_into is None:
         return found
-    return _one(connection, institution, patient_record.c.record_no == found.merged_into)
+    return _one(connection, institution=institution, record_no=found.merged_into)
 
 
 def by_person(
     connection: Connection, institution: InstitutionCode, psn_no: PersonNo
 ) -> SealedRecord | None:
     """The record of the person with the insurer's number."""
-    return _one(connection, institution, patient_record.c.psn_no == psn_no)
+    return _one(connection, institution=institution, psn_no=psn_no)
 
 
 def by_id_number(
     connection: Connection, institution: InstitutionCode, id_number_hash: bytes
 ) -> SealedRecord | None:
     """The record whose ID number has this keyed hash."""
-    return _one(connection, institution, patient_record.c.id_number_hash == id_number_hash)
+    return _one(connection, institution=institution, id_number_hash=id_number_hash)
 
 
-def _one(
-    connection: Connection, institution: InstitutionCode, condition: ColumnElement[bool]
-) -> SealedRecord | None:
-    query = select(patient_record).where(patient_record.c.institution == institution, condition)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else SealedRecord(**row._mapping)
+def _one(connection: Connection, **key: str | bytes) -> SealedRecord | None:
+    (rows,) = find(connection, sought(patient_record, **key))
+    return SealedRecord(**rows[0]._asdict()) if rows else None
 
 
 def add_record(connection: Connection, record: SealedRecord) -> None:

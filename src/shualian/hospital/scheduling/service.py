@@ -9,7 +9,7 @@ Whoever repeats the command, or :meth:`Appointments.resume_all` after a restart,
 appointment to where its encounter stands: ``checked_in`` with the fee on the bill, or back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
@@ -77,6 +77,7 @@ from shualian.hospital.scheduling.model import (
     Practitioner,
     SessionRow,
     Slot,
+    Title,
     check_arrival,
     check_bookable,
     check_changeable,
@@ -238,7 +239,7 @@ class Schedule:
         dr_code: str | None = None,
     ) -> Sequence[Offer]:
         """The sessions from ``first`` to ``last`` that are not over, by their beginning."""
-        now = self._clock.now()
+        now, fees = self._clock.now(), self._fees_today()
 
         def work(connection: Connection) -> Sequence[Offer]:
             found = store.sessions_on(
@@ -249,13 +250,9 @@ class Schedule:
                 dept_code=dept_code,
                 dr_code=dr_code,
             )
-            return self._offers(connection, [each for each in found if each.ends_at > now])
+            return self._offers(connection, [each for each in found if each.ends_at > now], fees)
 
-        # The day's price list is read by itself, not inside this reading.
-        return [
-            replace(each, fee_fen=self._fee_of(each.practitioner))
-            for each in self._database.read(work)
-        ]
+        return self._database.read(work)
 
     def slots(self, *, session_no: ClinicSessionNo) -> Sequence[Slot]:
         """The slots of a session, in their order.
@@ -276,7 +273,12 @@ class Schedule:
 
         return self._database.read(work)
 
-    def _offers(self, connection: Connection, sessions: Sequence[ClinicSession]) -> Sequence[Offer]:
+    def _offers(
+        self,
+        connection: Connection,
+        sessions: Sequence[ClinicSession],
+        fees: Mapping[Title, Fen],
+    ) -> Sequence[Offer]:
         institution = self._institution
         taken = store.taken_counts(connection, [each.session_no for each in sessions])
         departments = {
@@ -291,14 +293,14 @@ class Schedule:
                 department=departments[each.dept_code],
                 practitioner=doctors[each.dr_code],
                 left=each.slots - taken.get(each.session_no, 0),
-                fee_fen=ZERO,
+                fee_fen=fees.get(doctors[each.dr_code].title, ZERO),
             )
             for each in sessions
         ]
 
-    def _fee_of(self, practitioner: Practitioner) -> Fen:
-        code = self._policy.fees.get(practitioner.title)
-        return ZERO if code is None else self._fees.amount(code)
+    def _fees_today(self) -> Mapping[Title, Fen]:
+        """What a registration costs by title; prices have a transaction of their own."""
+        return {title: self._fees.amount(code) for title, code in self._policy.fees.items()}
 
     def _department(self, connection: Connection, dept_code: str) -> Department:
         found = store.department(connection, self._institution, dept_code)

@@ -124,6 +124,13 @@ class Stock:
 
         return self._database.write(work)
 
+    def everything(self) -> Sequence[StockBatch]:
+        """Every batch of the hospital, by medicine, what expires first first."""
+        found = self._database.read(
+            lambda connection: store.all_batches(connection, self._institution)
+        )
+        return sorted(found, key=lambda each: (each.medins_list_codg, each.expires_on))
+
     def of_medicine(self, medins_list_codg: str) -> Sequence[StockBatch]:
         """The batches of a medicine, what expires first first."""
         return self._database.read(

@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from shualian.core.database import UtcTime
+from shualian.core.database.rows import find, sought
 from shualian.core.identifiers import InstitutionCode, PersonNo
 from shualian.hospital.wallet.model import NotificationId
 
@@ -69,8 +70,8 @@ def payer_of(
     connection: Connection, institution: InstitutionCode, psn_no: PersonNo
 ) -> bytes | None:
     """A person's account, sealed; none without consent."""
-    query = select(payers.c.payer_sealed).filter_by(institution=institution, psn_no=psn_no)
-    return connection.scalars(query).one_or_none()
+    (rows,) = find(connection, sought(payers, institution=institution, psn_no=psn_no))
+    return rows[0].payer_sealed if rows else None
 
 
 def all_payers(

@@ -186,10 +186,11 @@ class StandingOrderBody(_Body):
 
 
 class SessionBody(_Body):
-    """Begin a dialysis."""
+    """Begin a dialysis; ``doctor`` is who is on duty."""
 
     command_id: _Command
     encounter_no: _Number
+    doctor: DoctorBody | None = None
 
 
 class BedsidePrepareBody(PrepareBody):
@@ -611,6 +612,7 @@ def _add_dialysis(routes: APIRouter, desk: _Desk) -> None:
             command_id=CommandId(body.command_id),
             encounter_no=EncounterNo(body.encounter_no),
             nurse=who.staff_id,
+            doctor=None if body.doctor is None else body.doctor.doctor,
         )
         return _session(made)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import NamedTuple, NewType
 
 from shualian.core.money import Fen
@@ -90,6 +91,8 @@ class Amounts:
 
 
 AMOUNT_NAMES = tuple(field.name for field in fields(Amounts))
+_ALL_BUT_BALC = attrgetter(*(name for name in AMOUNT_NAMES if name != "balc"))
+_FUNDS = attrgetter(*Fund)
 
 
 class FundDetail(NamedTuple):
@@ -113,7 +116,7 @@ def broken_identities(amounts: Amounts) -> tuple[str, ...]:
     """
     a = amounts
     sign = -1 if a.medfee_sumamt < 0 else 1
-    funds = sum(a.paid_by(fund) for fund in Fund)
+    funds = sum(_FUNDS(a))
     person = a.acct_pay + a.acct_mulaid_pay + a.psn_cash_pay
     scopes = a.fulamt_ownpay_amt + a.overlmt_selfpay + a.preselfpay_amt + a.inscp_scp_amt
     rules = {
@@ -126,6 +129,6 @@ def broken_identities(amounts: Amounts) -> tuple[str, ...]:
         "the funds pay at most what is above the deductible": sign * funds
         <= sign * (a.inscp_scp_amt - a.act_pay_dedc),
         "no amount has the wrong sign": a.balc >= 0
-        and all(sign * getattr(a, name) >= 0 for name in AMOUNT_NAMES if name != "balc"),
+        and (min(_ALL_BUT_BALC(a)) >= 0 if sign > 0 else max(_ALL_BUT_BALC(a)) <= 0),
     }
     return tuple(rule for rule, holds in rules.items() if not holds)

@@ -11,11 +11,6 @@ evidence is looked at. Refused for good: the same refusal, also for a late copy.
 undone or never done, and every later copy is refused. A refusal that asking again can help with is
 not remembered. Other content under the same identifier is refused and remembered by nobody.
 
-**Ahead of the one writer.** SQLite writes in one thread. There a settlement is decided before,
-from a snapshot; inside the transaction the same questions are asked again, and only when every
-answer is the same does that decision stand, which depends on nothing else. Otherwise it is decided
-anew, as it always is on PostgreSQL.
-
 **Who waits for whom.** Everything that moves a person's money or charges locks the person's row
 first, so that what it reads stays as it is until it has written. Commands under one identifier
 meet in the key of ``insurer_command``.
@@ -32,7 +27,7 @@ from sqlalchemy import Connection
 
 from shualian.core.clock import Clock
 from shualian.core.database import Database
-from shualian.core.database.statements import Filled, Row, ask, has_one_writer, own_locks, tell
+from shualian.core.database.statements import Filled, Row, ask, own_locks, tell
 from shualian.core.identifiers import (
     ChargeItemNo,
     CommandId,
@@ -203,14 +198,6 @@ class _Decided:
     items: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Ahead:
-    """A decision that was made before the transaction, and from which answers."""
-
-    answers: Sequence[Sequence[Row]]
-    decided: _Decided
-
-
 class Settlements:
     """The insurer's side of a visit's money.
 
@@ -261,7 +248,6 @@ class Settlements:
             sealer=sealer,
             ordering=ordering,
         )
-        self._one_writer = database.read(has_one_writer)
         # A missing key stops the start-up, and none is read from disk inside a transaction.
         sealer.seal(b"", purpose=_ANSWER, context=b"")
 
@@ -376,11 +362,10 @@ class Settlements:
         if not isinstance(readied, Readied):
             return readied
         asked = self._asked(key, command, readied, self._clock.now())
-        ahead = self._decided_ahead(asked) if self._one_writer else None
 
         def work(connection: Connection) -> SettlementRecord | Refused:
             own_locks(connection)
-            return self._settle(connection, asked, ahead)
+            return self._settle(connection, asked)
 
         return _given(self._database.write(work))
 
@@ -649,28 +634,13 @@ class Settlements:
             *self._evidences.questions(asked.readied, asked.asking),
         )
 
-    def _decided_ahead(self, asked: _Asked) -> _Ahead | None:
-        """The decision as it would be now; none for what is known, refused, or to be looked at."""
-        questions = self._questions(asked)
-        answers = self._database.read(lambda connection: ask(connection, questions))
-        try:
-            if self._answer(asked.key, statements.known(answers[1])) is not None:
-                return None
-            return _Ahead(answers, self._decided(asked, answers))
-        except Refused:
-            return None
-
-    def _settle(
-        self, connection: Connection, asked: _Asked, ahead: _Ahead | None
-    ) -> SettlementRecord | Refused:
+    def _settle(self, connection: Connection, asked: _Asked) -> SettlementRecord | Refused:
         answers = ask(connection, self._questions(asked))
         earlier = self._answer(asked.key, statements.known(answers[1]))
         if earlier is not None:
             return earlier
         try:
-            holds = ahead is not None and ahead.answers == answers
-            decided = ahead.decided if ahead and holds else self._decided(asked, answers)
-            return self._carried_out(connection, asked, decided)
+            return self._carried_out(connection, asked, self._decided(asked, answers))
         except Refused as refused:
             return _remembered(connection, asked.key, refused, asked.asking.now)
 

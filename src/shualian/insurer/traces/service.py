@@ -200,7 +200,12 @@ class Traces:
         live = store.live_codes(connection, mdtrt_id, number)
         check_line(line, kind=told.kinds[number], cnt=told.items[number].cnt, live=live)
         before = store.told_line(connection, mdtrt_id, number)
-        is_missing = before is not None and before.state is LineState.MISSING
+        is_missing = (
+            # What stays of a line after a refund has a new number and was said to be unpaid.
+            told.items[number].hosp_appr_flag == FLAG_OF[LineState.MISSING]
+            if before is None
+            else before.state is LineState.MISSING
+        )
         if number in told.settled:
             if line.state is LineState.MISSING and not is_missing:
                 raise Refused(TRACE_MISSING, feedetl_sn=number)

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import httpx
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -34,12 +33,12 @@ from shualian.core.refusals import Refused
 from shualian.hospital.model import DocumentEvidence, Evidence, FaceEvidence
 from shualian.hospital.orders.model import OrderLine
 from shualian.hospital.orders.store import items_of_batch
-from shualian.hospital.payments.model import Payment
+from shualian.hospital.payments.model import REFUND_ITEMS_INVALID, Payment
 from shualian.hospital.scheduling.model import Department, Doctor
 from shualian.hospital.wallet.model import DeclineReason, PayerRef
 from shualian.sandbox import known_proofs
 from shualian.sandbox.chaos.network import NOW_HEADER
-from shualian.sandbox.chaos.parts import CLERK, HOSPITAL, DyingDatabase, Insurer
+from shualian.sandbox.chaos.parts import CLERK, HOSPITAL, DyingDatabase, Insurer, to
 from shualian.sandbox.chaos.wire import REFUSED
 from shualian.sandbox.ewallet.model import Fault, FaultKind, NewsFault, NewsFaultKind
 from shualian.sandbox.ewallet.server import HttpPost
@@ -151,26 +150,6 @@ def hospital_acts(
     def of_payment(act: Callable[..., Payment]) -> Act:
         return lambda asked: _shown(act(command_id=CommandId(asked["command"])))
 
-    def refund(asked: Asked) -> object:
-        payment = payments.get(command_id=CommandId(asked["command"]))
-        lines = hospital.database.read(
-            lambda connection: items_of_batch(connection, HOSPITAL, payment.chrg_bchno)
-        )
-        line = lines[asked["line"] % len(lines)]
-        return payments.refund_items(
-            command_id=CommandId(asked["refund"]),
-            payment=payment.command_id,
-            items=[line.feedetl_sn],
-        ).state.value
-
-    def cash(asked: Asked) -> object:
-        return hospital.cashier.take_cash(
-            command_id=CommandId(asked["taking"]),
-            payment=CommandId(asked["command"]),
-            tendered_fen=Fen(100_000_00),
-            taken_by=CLERK,
-        ).due_fen
-
     def resolve(_: Asked) -> object:
         return len(hospital.encounters.resume_all()) + len(payments.resolve_all())
 
@@ -191,8 +170,7 @@ def hospital_acts(
         "give-up": of_payment(payments.give_up),
         "withdraw": of_payment(payments.withdraw),
         "get": of_payment(payments.get),
-        "cash": cash,
-        "refund": refund,
+        **_giving_and_taking(hospital),
         "resolve": resolve,
         "close": lambda _: hospital.close_day(),
         "link": lambda _: hospital.audit.link(),
@@ -204,16 +182,47 @@ def hospital_acts(
     }
 
 
+def _giving_and_taking(hospital: HospitalSide) -> dict[str, Act]:
+    """Lines that are given back, and cash."""
+    payments = hospital.payments
+
+    def refund(asked: Asked) -> object:
+        payment = payments.get(command_id=CommandId(asked["command"]))
+        lines = hospital.database.read(
+            lambda connection: items_of_batch(connection, HOSPITAL, payment.chrg_bchno)
+        )
+        if not lines:
+            # All of them were given back before.
+            raise Refused(REFUND_ITEMS_INVALID)
+        line = lines[asked["line"] % len(lines)]
+        return payments.refund_items(
+            command_id=CommandId(asked["refund"]),
+            payment=payment.command_id,
+            items=[line.feedetl_sn],
+        ).state.value
+
+    def cash(asked: Asked) -> object:
+        return hospital.cashier.take_cash(
+            command_id=CommandId(asked["taking"]),
+            payment=CommandId(asked["command"]),
+            tendered_fen=Fen(100_000_00),
+            taken_by=CLERK,
+        ).due_fen
+
+    return {"cash": cash, "refund": refund}
+
+
 def wallet_acts(wallet: StandInWallet) -> dict[str, Act]:
     """The knobs of the stand-in, and its news and upkeep one at a time."""
 
     def fault(asked: Asked) -> object:
         reason = DeclineReason(asked["reason"])
-        return wallet.faults.set(Fault(FaultKind(asked["kind"]), reason=reason, times=1))
+        wallet.faults.set(Fault(FaultKind(asked["kind"]), reason=reason, times=1))
+        return None
 
     def news(asked: Asked) -> object:
         wallet.faults.set_news(NewsFault(NewsFaultKind(asked["kind"])))
-        with httpx.Client(timeout=60.0, trust_env=False, follow_redirects=False) as http:
+        with to("") as http:
             return wallet.send_due_news(HttpPost(http))
 
     return {
@@ -227,7 +236,8 @@ def wallet_acts(wallet: StandInWallet) -> dict[str, Act]:
 
 def _dying(database: DyingDatabase) -> dict[str, Act]:
     def die_at(asked: Asked) -> object:
-        return database.die_at(asked["write"], inside=asked["inside"])
+        database.die_at(asked["write"], inside=asked["inside"])
+        return None
 
     return {"die": die_at}
 

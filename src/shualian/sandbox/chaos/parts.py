@@ -6,6 +6,7 @@ and what stands before a proof are left out. A database can be told to kill its 
 
 import os
 import signal
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -56,6 +57,8 @@ HOSPITAL = InstitutionCode("H99000000001")
 NAME = "示例市第一医院"
 REGION = "990000"
 CLERK = StaffId("S001")
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts nobody: loopback is plain, and reading certificates takes long at every start."""
 INSURER_CHAIN = "insurer"
 _NOBODY = "http://localhost:9"
 """As origin of the listeners that the simulation does without."""
@@ -246,6 +249,10 @@ class _NotHere:
         """See :class:`DoctorSignIns`."""
         raise Refused(INSURER_UNREACHABLE, doctor=dr_code, at=at.isoformat(), where=institution)
 
+    def at_work(self, dr_code: str, *, institution: InstitutionCode, at: datetime) -> None:
+        """See :class:`DoctorSignIns`."""
+        raise Refused(INSURER_UNREACHABLE, doctor=dr_code, at=at.isoformat(), where=institution)
+
     def expect(self, psn_no: PersonNo, day: date) -> None:
         """See :class:`Expectations`."""
         raise Refused(INSURER_UNREACHABLE, person=psn_no, day=day.isoformat())
@@ -304,7 +311,9 @@ def checkpoints_in(folder: Path) -> Path:
 def to(origin: str) -> httpx.Client:
     """A client of one process: no proxy of the environment, no connection that is kept."""
     limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.Client(base_url=origin, timeout=60.0, trust_env=False, limits=limits)
+    return httpx.Client(
+        base_url=origin, timeout=60.0, trust_env=False, limits=limits, verify=_NO_TLS
+    )
 
 
 def _proofs(database: Database, clock: Clock) -> Proofs:

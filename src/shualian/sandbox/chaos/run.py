@@ -302,15 +302,16 @@ class Run:
         self._insisted(Role.HOSPITAL, "order", asked)
 
     def _prepared(self, number: str, person: Person) -> Bill | None:
+        command = new_identifier()
         asked = {
-            "command": new_identifier(),
+            "command": command,
             "encounter": number,
             "account": self._random.random() < 0.7,
         }
         shown = self._insisted(Role.HOSPITAL, "prepare", asked)
         if not isinstance(shown, dict):
             return None
-        bill = Bill(asked["command"], person, shown["intent"], shown["bill"], shown["cash"])
+        bill = Bill(command, person, shown["intent"], shown["bill"], shown["cash"])
         self._bills.append(bill)
         return bill
 

@@ -1,7 +1,7 @@
 """Many runs of the simulation, each held against every check."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -72,7 +72,7 @@ def outcomes(
     acts: int = ACTS,
     server: str | None = None,
     total: Total | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Run seed after seed, in a folder that is kept for the last one.
 
     Args:
@@ -109,6 +109,3 @@ def _outcome(whole: Stage, seed: int, acts: int) -> Outcome:
         kills=whole.kills - kills,
         log=run.course.log,
     )
-
-
-Progress = Callable[[Outcome], None]

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    Row,
     String,
     Table,
     Text,
@@ -30,6 +29,8 @@ from sqlalchemy import (
 )
 
 from shualian.core.database import UtcTime
+from shualian.core.database.rows import changed_rows, find, new_row, sought, write
+from shualian.core.database.statements import Filled, Statement, tell
 from shualian.core.identifiers import CommandId, InstitutionCode, new_identifier
 from shualian.core.money import ZERO, Fen
 from shualian.gateway.ewallet.model import CommandAnswer
@@ -167,6 +168,9 @@ notifications = Table(
 )
 
 
+_MOVED = Statement("UPDATE wallet_balance SET balance_fen = balance_fen + ? WHERE account = ?")
+
+
 @dataclass(frozen=True, slots=True)
 class KnownCommand:
     """A command that was answered.
@@ -257,8 +261,8 @@ def close_payer(connection: Connection, payer: PayerRef) -> None:
 
 def payer_of(connection: Connection, payer: PayerRef) -> Payer | None:
     """An account."""
-    row = connection.execute(select(payers).where(payers.c.payer == payer)).first()
-    return None if row is None else Payer(PayerRef(row.payer), row.last_four, row.closed)
+    (rows,) = find(connection, sought(payers, payer=payer))
+    return Payer(PayerRef(rows[0].payer), rows[0].last_four, rows[0].closed) if rows else None
 
 
 def all_payers(connection: Connection) -> list[Payer]:
@@ -276,9 +280,10 @@ def put_terms(connection: Connection, payer: PayerRef, terms: Terms) -> None:
 
 def terms_of(connection: Connection, payer: PayerRef) -> Terms | None:
     """What a payer authorised."""
-    row = connection.execute(select(agreements).where(agreements.c.payer == payer)).first()
-    if row is None:
+    (rows,) = find(connection, sought(agreements, payer=payer))
+    if not rows:
         return None
+    row = rows[0]
     return Terms(
         transaction_max_fen=Fen(row.transaction_max_fen),
         day_max_fen=Fen(row.day_max_fen),
@@ -296,22 +301,23 @@ def put_payment(connection: Connection, payment: HeldPayment) -> None:
     key = {"merchant": payment.merchant, "payment": status.payment}
     if status.version == 1:
         whole = values | key | {"payer": payment.payer, "day": payment.day}
-        connection.execute(insert(payments).values(whole))
+        write(connection, [new_row(payments, whole)])
         return
-    connection.execute(update(payments).filter_by(**key).values(values))
+    write(connection, [changed_rows(payments, values, **key)])
 
 
 def payment_of(
     connection: Connection, merchant: InstitutionCode, payment: CommandId
 ) -> HeldPayment | None:
     """A payment of a hospital."""
-    found = _payments(connection, payments.c.merchant == merchant, payments.c.payment == payment)
-    return found[0] if found else None
+    (rows,) = find(connection, sought(payments, merchant=merchant, payment=payment))
+    return _payment(rows[0]) if rows else None
 
 
 def payments_of_day(connection: Connection, payer: PayerRef, day: date) -> Sequence[HeldPayment]:
     """A payer's payments of one business day, at all hospitals."""
-    return _payments(connection, payments.c.payer == payer, payments.c.day == day)
+    (rows,) = find(connection, sought(payments, "payment", payer=payer, day=day))
+    return [_payment(row) for row in rows]
 
 
 def due_holds(connection: Connection, *, now: datetime) -> Sequence[HeldPayment]:
@@ -327,25 +333,24 @@ def add_command(
 ) -> None:
     """Keep the answer of a command."""
     answer = CommandAnswer.made(command.outcome, stand_in=True)
-    connection.execute(
-        insert(commands).values(
-            merchant=merchant,
-            command_id=command.outcome.command_id,
-            payment=command.payment,
-            digest=command.digest,
-            answer=answer.model_dump_json(),
-        )
-    )
+    values = {
+        "merchant": merchant,
+        "command_id": command.outcome.command_id,
+        "payment": command.payment,
+        "digest": command.digest,
+        "answer": answer.model_dump_json(),
+    }
+    write(connection, [new_row(commands, values)])
 
 
 def command_of(
     connection: Connection, merchant: InstitutionCode, command_id: CommandId
 ) -> KnownCommand | None:
     """A command that was answered before."""
-    key = {"merchant": merchant, "command_id": command_id}
-    row = connection.execute(select(commands).filter_by(**key)).first()
-    if row is None:
+    (rows,) = find(connection, sought(commands, merchant=merchant, command_id=command_id))
+    if not rows:
         return None
+    row = rows[0]
     outcome = CommandAnswer.model_validate_json(row.answer).outcome.outcome()
     return KnownCommand(row.digest, outcome, CommandId(row.payment))
 
@@ -356,7 +361,7 @@ def add_movement(
     """Write a line of the hospital's statement."""
     values = {name: getattr(movement, name) for name in Movement.__slots__}
     values |= {"kind": movement.kind.value, "merchant": merchant, "day": day}
-    connection.execute(insert(movements).values(values))
+    write(connection, [new_row(movements, values)])
 
 
 def movements_of(
@@ -389,21 +394,19 @@ def book(connection: Connection, posting: Mapping[Account, Fen]) -> None:
     if sum(posting.values()) != 0:
         raise ValueError("the entries of a posting add up to zero")
     posting_id = new_identifier()
-    connection.execute(
-        insert(entries),
-        [
-            {"posting_id": posting_id, "account": account, "amount_fen": amount}
-            for account, amount in posting.items()
-        ],
-    )
+    rows = [
+        {"posting_id": posting_id, "account": account, "amount_fen": amount}
+        for account, amount in posting.items()
+    ]
+    write(connection, [new_row(entries, row) for row in rows])
     for account, amount in posting.items():
         _move(connection, account, amount)
 
 
 def balance(connection: Connection, account: Account) -> Fen:
     """What an account holds."""
-    query = select(balances.c.balance_fen).where(balances.c.account == account)
-    return Fen(connection.execute(query).scalar_one_or_none() or 0)
+    (rows,) = find(connection, sought(balances, account=account))
+    return Fen(rows[0].balance_fen) if rows else ZERO
 
 
 def check_books(connection: Connection) -> BooksCheck:
@@ -435,16 +438,15 @@ def add_news(
     due_at: datetime,
 ) -> None:
     """Let a notification wait to be sent."""
-    connection.execute(
-        insert(notifications).values(
-            notification_id=notification_id,
-            merchant=merchant,
-            content=content,
-            due_at=due_at,
-            tries=0,
-            delivered=False,
-        )
-    )
+    values = {
+        "notification_id": notification_id,
+        "merchant": merchant,
+        "content": content,
+        "due_at": due_at,
+        "tries": 0,
+        "delivered": False,
+    }
+    write(connection, [new_row(notifications, values)])
 
 
 def due_news(connection: Connection, *, now: datetime, most: int) -> list[DueNews]:
@@ -486,11 +488,9 @@ def waiting_news(connection: Connection) -> int:
 
 
 def _move(connection: Connection, account: Account, amount: Fen) -> None:
-    table = balances
-    change = update(table).where(table.c.account == account)
-    moved = change.values(balance_fen=table.c.balance_fen + amount)
-    if connection.execute(moved.execution_options(preserve_rowcount=True)).rowcount == 0:
-        connection.execute(insert(table).values(account=account, balance_fen=amount))
+    (moved,) = tell(connection, [Filled(_MOVED, (amount, account))])
+    if moved == 0:
+        write(connection, [new_row(balances, {"account": account, "balance_fen": amount})])
 
 
 def _expected(connection: Connection) -> dict[Account, Fen]:
@@ -518,7 +518,7 @@ def _payments(connection: Connection, *conditions: ColumnElement[bool]) -> Seque
     return [_payment(row) for row in connection.execute(query)]
 
 
-def _payment(row: Row[Any]) -> HeldPayment:
+def _payment(row: Any) -> HeldPayment:
     return HeldPayment(
         merchant=InstitutionCode(row.merchant),
         payer=None if row.payer is None else PayerRef(row.payer),

@@ -28,6 +28,7 @@ from sqlalchemy import (
     select,
 )
 
+from shualian.core.database.statements import Filled, insert_rows, run
 from shualian.trust.audit.model import PAYLOAD_CHARACTERS_MAX, Event, Head, Link, Record
 
 metadata = MetaData()
@@ -66,6 +67,7 @@ chains = Table(
 )
 """One row: the name of the database's chain."""
 
+_EVENT = insert_rows("audit_event", ("kind", "at", "payload"), 1)
 _TABLES = (events, links, chains)
 
 GUARDS: Mapping[str, Sequence[str]] = MappingProxyType(
@@ -102,7 +104,8 @@ def _guard(
 
 def insert_events(connection: Connection, rows: Sequence[Mapping[str, str]]) -> None:
     """Add events that are not linked yet."""
-    connection.execute(insert(events).inline(), rows)
+    told = [Filled(_EVENT, (row["kind"], row["at"], row["payload"])) for row in rows]
+    run(connection, told)
 
 
 def chain_name(connection: Connection) -> str | None:

@@ -1,3 +1,5 @@
+from collections.abc import Callable, Mapping
+
 import pytest
 
 from hospital.cashier.desk import DUE, approved, in_cash, refusal
@@ -5,10 +7,9 @@ from hospital.world import (
     CLERK,
     LI,
     UNINSURED,
-    ZHANG,
     World,
 )
-from shualian.core.identifiers import EncounterNo, IntentId, PersonNo, new_identifier
+from shualian.core.identifiers import EncounterNo, IntentId, new_identifier
 from shualian.core.money import Fen
 from shualian.hospital.cashier.overrides.model import (
     OVERRIDE_DIFFERS,
@@ -18,13 +19,12 @@ from shualian.hospital.cashier.overrides.model import (
 )
 from shualian.hospital.cashier.service import cashier_services
 from shualian.hospital.cashier.window.model import (
-    EVIDENCE_NOT_FOR_LOOKUP,
     NOBODY_FOUND,
     WindowPolicy,
 )
 from shualian.hospital.cashier.window.service import Window
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND
-from shualian.hospital.model import CardEvidence, CodeEvidence, DocumentEvidence, Evidence
+from shualian.hospital.model import Channel, DocumentEvidence, Evidence
 from shualian.hospital.orders.model import BatchState
 from shualian.hospital.payments.model import SLIP_NOT_FOUND, Payment, PaymentState
 from shualian.verification.model import Scene
@@ -77,18 +77,30 @@ def test_a_slip_leads_to_its_encounter(world: World) -> None:
     assert refusal(lambda: world.desk.window.of_slip(slip_no="00000000")) is SLIP_NOT_FOUND
 
 
-@pytest.mark.parametrize("channel", ["face", "document"])
-def test_a_person_is_found_by_face_and_by_document_alike(world: World, channel: str) -> None:
+@pytest.mark.parametrize("channel", Channel)
+def test_a_person_is_found_by_whatever_they_show_and_it_stays_good(
+    world: World, channel: Channel
+) -> None:
     encounter = world.registered()
     world.ordered(encounter)
     world.ordered(world.registered(LI))
-    shown: Evidence = (
-        world.scan(scene=Scene.SETTLEMENT)
-        if channel == "face"
-        else DocumentEvidence(ZHANG.certno, CLERK, intent())
-    )
-    found = world.desk.window.of_person(evidence=shown)
+    shown: Mapping[Channel, Callable[[], Evidence]] = {
+        Channel.FACE: lambda: world.scan(scene=Scene.SETTLEMENT),
+        Channel.CODE: world.code,
+        Channel.CARD: world.card,
+        Channel.DOCUMENT: world.document,
+    }
+    found = world.desk.window.of_person(evidence=shown[channel]())
     assert [each.encounter_no for each in found] == [encounter.encounter_no]
+    assert world.insurer.codes.used == {}
+
+
+def test_a_wrong_pin_finds_nobody(world: World) -> None:
+    world.ordered(world.registered())
+    guessed = world.card(pin="000000")
+    assert refusal(lambda: world.desk.window.of_person(evidence=guessed)).code == (
+        "insurer.not_known"
+    )
 
 
 def test_who_has_no_record_and_what_is_not_there_is_not_found(world: World) -> None:
@@ -98,26 +110,6 @@ def test_who_has_no_record_and_what_is_not_there_is_not_found(world: World) -> N
         refusal(lambda: world.desk.window.of_encounter(encounter_no=EncounterNo("X"))),
     ]
     assert kinds == [NOBODY_FOUND, ENCOUNTER_NOT_FOUND]
-
-
-@pytest.mark.parametrize(
-    "shown", [CodeEvidence("token", intent()), CardEvidence("K1", "123456", intent())]
-)
-def test_a_code_or_card_looks_up_where_the_insurer_tells_whose_it_is(
-    world: World, shown: CodeEvidence | CardEvidence
-) -> None:
-    encounter = world.registered()
-    world.ordered(encounter)
-    kind = refusal(lambda: world.desk.window.of_person(evidence=shown))
-    assert kind is EVIDENCE_NOT_FOR_LOOKUP
-
-    class Owners:
-        def owner(self, evidence: CodeEvidence | CardEvidence) -> PersonNo:
-            assert evidence == shown
-            return ZHANG.psn_no
-
-    (found,) = window_with(world, owners=Owners()).of_person(evidence=shown)
-    assert found.encounter_no == encounter.encounter_no
 
 
 def window_with(world: World, **changed: object) -> Window:

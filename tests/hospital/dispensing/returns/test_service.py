@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from hospital.dispensing.pharmacy import DOCTOR, REVIEWER, Pharmacy, box
-from hospital.world import Fault, PowerCutError, World, command, in_parallel
+from hospital.world import HOSPITAL, Fault, PowerCutError, World, command, in_parallel
 from shualian.core.identifiers import CommandId
 from shualian.core.refusals import Refused
 from shualian.hospital.dispensing.model import (
@@ -18,6 +18,8 @@ from shualian.hospital.dispensing.model import (
     ReturnPart,
     ReturnState,
 )
+from shualian.hospital.dispensing.returns.service import PaymentRefunds, Returns
+from shualian.hospital.model import FUND_REFUSED
 
 
 @pytest.fixture
@@ -54,6 +56,14 @@ def give_back(
     )
 
 
+def real_returns(world: World) -> Returns:
+    """The counter whose refunds are those of the payments."""
+    refunds = PaymentRefunds(institution=HOSPITAL, database=world.database, payments=world.payments)
+    return Returns(
+        institution=HOSPITAL, database=world.database, clock=world.clock, refunds=refunds
+    )
+
+
 def test_a_part_comes_back_into_quarantine_with_its_money_and_its_code(pharmacy: Pharmacy) -> None:
     request = pharmacy.collected()
 
@@ -67,6 +77,72 @@ def test_a_part_comes_back_into_quarantine_with_its_money_and_its_code(pharmacy:
     assert pharmacy.quarantine() == 1
     assert pharmacy.world.dispensing.tell_endings() == 0
     assert pharmacy.world.insurer.boxes[box(1)][2] == "returned"
+
+
+def test_money_of_medicine_in_the_hand_goes_back_with_the_medicine_only(
+    pharmacy: Pharmacy,
+) -> None:
+    world, request = pharmacy.world, pharmacy.collected(cnt="3")
+    payments, (payment,) = (
+        world.payments,
+        world.payments.of_encounter(encounter_no=request.encounter_no),
+    )
+    returns = real_returns(world)
+
+    def at_the_counter(number: int) -> MedicineReturn:
+        return returns.give_back(
+            REVIEWER,
+            command_id=command(),
+            request_no=request.request_no,
+            parts=[ReturnPart(0, Decimal(1), (box(number),))],
+            unopened=True,
+            reason="医生换药",
+        )
+
+    def money_alone(keep: int) -> str:
+        (line,) = world.orders.items(encounter_no=request.encounter_no)
+        return refusal(
+            lambda: payments.refund_items(
+                command_id=command(),
+                payment=payment.command_id,
+                items=[line.feedetl_sn],
+                keep={line.feedetl_sn: Decimal(keep)} if keep else {},
+            )
+        )
+
+    assert money_alone(0) == money_alone(2) == "hospital.dispense_not_returned"
+    assert at_the_counter(1).state is ReturnState.DONE
+    assert money_alone(0) == money_alone(1) == "hospital.dispense_not_returned"
+    assert at_the_counter(2).state is at_the_counter(3).state is ReturnState.DONE
+    assert world.insurer.standing == {}
+    assert pharmacy.quarantine() == 3
+
+
+def test_what_stays_of_a_line_without_codes_is_still_not_paid_by_the_fund(
+    pharmacy: Pharmacy,
+) -> None:
+    world = pharmacy.world
+    world.agreed()
+    request = pharmacy.reviewed(cnt="3")
+    pharmacy.prepared(request, coded=False)
+    handover = pharmacy.billed(request.request_no)
+    pharmacy.release(handover, pharmacy.face(handover))
+
+    real_returns(world).give_back(
+        REVIEWER,
+        command_id=command(),
+        request_no=request.request_no,
+        parts=[ReturnPart(0, Decimal(1), ())],
+        unopened=True,
+        reason="医生换药",
+    )
+
+    (line,) = world.insurer.lines.values()
+    assert line.detail.cnt == 2
+    assert line.detail.hosp_appr_flag == FUND_REFUSED
+    payment = world.payments.get(command_id=pharmacy.command_of(handover))
+    assert payment.answer.amounts.fulamt_ownpay_amt == 64_00
+    assert payment.answer.amounts.fund_pay_sumamt == 0
 
 
 def test_everything_comes_back_and_no_more_than_that(pharmacy: Pharmacy) -> None:

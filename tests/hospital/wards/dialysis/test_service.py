@@ -56,6 +56,18 @@ def test_an_in_patient_is_charged_on_the_stay(wards: Wards) -> None:
     assert wards.dialysis.unsettled(since=TODAY) == []
 
 
+def test_the_doctor_on_duty_answers_for_the_session_of_the_day(wards: Wards) -> None:
+    stay = wards.admitted()
+    wards.dialysis.order(record_no=stay.record_no, lines=LINES, doctor=DOCTOR)
+
+    wards.dialysis.begin(
+        command_id=command(), encounter_no=stay.stay_no, nurse=NURSE, doctor=OTHER_DOCTOR
+    )
+
+    items = wards.charges.open_items(stay.stay_no)
+    assert {item.bilg_dr_codg for item in items} == {OTHER_DOCTOR.dr_code}
+
+
 def test_a_patient_has_one_session_a_day_and_a_repeat_is_answered(any_wards: Wards) -> None:
     encounter, other = any_wards.world.registered(), any_wards.world.registered(LI)
     any_wards.dialysis.order(record_no=encounter.record_no, lines=LINES, doctor=DOCTOR)

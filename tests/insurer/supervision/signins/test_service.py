@@ -24,6 +24,7 @@ from insurer.supervision.house import (
     vector,
 )
 from shualian.core.clock import business_date
+from shualian.core.identifiers import ChargeItemNo
 from shualian.core.refusals import RefusalKind, Refused
 from shualian.gallery.model import Probe
 from shualian.insurer.supervision.alerts.model import AlertKind
@@ -363,7 +364,7 @@ def test_what_was_taken_is_answered_again_after_the_doctor_has_left(house: House
 
     assert house.office.upload(visit, item) == first
     # What was ordered while the doctor was there may also come later.
-    assert house.office.upload(visit, replace(item, feedetl_sn="2")) is not None
+    assert house.office.upload(visit, replace(item, feedetl_sn=ChargeItemNo("2"))) is not None
 
 
 def test_where_no_region_keeps_a_registry_nothing_is_asked(house: House) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -20,9 +20,12 @@ from insurer.supervision.house import (
     vector,
 )
 from shualian.core.clock import business_date
+from shualian.core.identifiers import PersonNo
 from shualian.core.refusals import Refused
+from shualian.insurer.accesses.service import affected_people
 from shualian.insurer.supervision.alerts.model import ALERT_NOT_FOUND, AlertId, AlertKind
 from shualian.insurer.supervision.captures.model import CAPTURE_NOT_FITTING
+from shualian.insurer.supervision.captures.service import EitherAccesses
 from shualian.insurer.supervision.wardchecks.model import (
     ANSWER_WITHIN,
     CHECK_ENDED,
@@ -37,11 +40,21 @@ from shualian.insurer.supervision.wardchecks.model import (
     repeats,
 )
 from shualian.staff.model import SAME_PERSON
-from shualian.verification.model import ACTIVE_NEEDED, NOT_LIVE
+from shualian.verification.model import ACTIVE_NEEDED, NOT_LIVE, Access, AccessKind
 from shualian.verification.registry.model import REGISTRY_NO_MATCH, REGISTRY_UNAVAILABLE
 
-TODAY = business_date(NOW)
+TODAY = business_date(NOW) + timedelta(days=1)
 FIRST, SECOND = moments(SEED, TODAY, 2)
+
+
+class Nothing:
+    """An empty log."""
+
+    def accesses_of(self, psn_no: PersonNo) -> list[Access]:  # noqa: ARG002
+        return []
+
+    def forget_before(self, before: datetime) -> int:  # noqa: ARG002
+        return 0
 
 
 def _drawn(house: House) -> WardCheck:
@@ -80,6 +93,38 @@ def test_a_patient_who_is_in_bed_is_met_by_face(any_house: House) -> None:
     assert answered.state is CheckState.PASSED
     assert answered.terminal_id == terminal().terminal.terminal_id
     assert any_house.raised() == []
+
+
+def test_a_patient_who_was_met_finds_it_in_the_access_log_and_it_is_forgotten_in_time(
+    house: House,
+) -> None:
+    visit = house.admitted()
+    check = _drawn(house)
+    _answered(house, check, PATIENT_FACE)
+    log = EitherAccesses(Nothing(), house.captures)
+    psn_no = visit.registration.psn_no
+
+    (access,) = log.accesses_of(psn_no)
+
+    assert (access.what, access.use) == (AccessKind.VERIFIED, "ward_check")
+    assert access.institution == HOSPITAL
+    assert log.accesses_of(house.office.insured(77).psn_no) == []
+    assert log.forget_before(NOW) == 0
+    assert log.forget_before(house.clock.now() + timedelta(days=1)) == 1
+    assert log.accesses_of(psn_no) == []
+
+
+def test_who_was_checked_is_named_to_a_notice_of_a_breach(house: House) -> None:
+    visit = house.admitted()
+    check = _drawn(house)
+    _answered(house, check, PATIENT_FACE)
+    since, until = NOW, house.clock.now() + timedelta(days=1)
+
+    people = house.database.read(
+        lambda connection: affected_people(connection, since=since, until=until)
+    )
+
+    assert visit.registration.psn_no in {each.psn_no for each in people}
 
 
 def test_nobody_is_told_before_the_moment_and_each_draw_is_made_once(house: House) -> None:
@@ -266,12 +311,9 @@ def test_an_institution_sees_and_answers_its_own_checks_only(house: House) -> No
 
     assert house.ward_checks.open_checks(stranger) == []
     assert house.ward_checks.results(stranger, since=TODAY) == []
-    for work in (
-        lambda: house.ward_checks.countersign(stranger, check.check_id),
-        lambda: house.ward_checks.countersign(NURSE, CheckId("0" * 26)),
-    ):
+    for actor, number in ((stranger, check.check_id), (NURSE, CheckId("0" * 26))):
         with pytest.raises(Refused) as refused:
-            work()
+            house.ward_checks.countersign(actor, number)
         assert refused.value.kind is CHECK_NOT_FOUND
 
 

@@ -90,7 +90,7 @@ export const en: Words = {
     agree: 'Agree and scan',
     decline: 'Use another way',
     listen: 'Listen',
-    first: 'Needed',
+    first: 'For the scan',
     free: 'Optional',
     loading: 'Opening the notice',
   },
@@ -204,6 +204,12 @@ export const en: Words = {
       insurer: "The insurer's window can do it for you",
     },
     code: 'Code',
+  },
+  window: {
+    title: 'A window does this too',
+    about: 'Without a face scan, at the same price, queue and claim',
+    bring: 'Please bring your ID card to a window',
+    face: 'Scan after all',
   },
   help: {
     title: 'Call for help',

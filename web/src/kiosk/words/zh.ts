@@ -88,8 +88,8 @@ export const zh = {
     agree: '同意刷脸',
     decline: '不刷脸，用别的方式',
     listen: '听一听',
-    first: '必选',
-    free: '可选',
+    first: '刷脸需要',
+    free: '可选可不选',
     loading: '正在打开说明',
   },
   scan: {
@@ -202,6 +202,12 @@ export const zh = {
       insurer: '医保窗口能帮您办',
     },
     code: '代码',
+  },
+  window: {
+    title: '这件事窗口也能办',
+    about: '不刷脸也一样办，费用、排队、报销都一样',
+    bring: '请带上身份证，到人工窗口',
+    face: '还是刷脸',
   },
   help: {
     title: '找人帮忙',

@@ -9,7 +9,8 @@ opened in it is handed over. What is compared:
 - what people owed at the window with what was taken there, and each drawer with its count.
 
 A cancellation is a line of its own on the day on which it was made, so that a closed day never
-changes. Each difference has one cause of a closed set, and each cause one proposed repair; who
+changes. A refund of some lines is two lines: what stood is cancelled, what is left is settled
+instead. Each difference has one cause of a closed set, and each cause one proposed repair; who
 proposes does not repair.
 """
 
@@ -416,7 +417,11 @@ def _against_funds(hospital: HospitalDay, insurer: InsurerDay) -> Iterable[Diffe
 def _against_wallet(
     ours: Sequence[WalletLine], statement: Sequence[Movement], near: Near
 ) -> Iterable[Difference]:
-    mine = {(each.hold_id, each.kind): each.amount_fen for each in ours}
+    mine: dict[tuple[CommandId, MovementKind], Fen] = {}
+    for each in ours:
+        mine[each.hold_id, each.kind] = Fen(
+            mine.get((each.hold_id, each.kind), ZERO) + each.amount_fen
+        )
     theirs = _added(statement)
     beside = _added(near.wallet)
     for key in sorted(mine.keys() | theirs.keys()):

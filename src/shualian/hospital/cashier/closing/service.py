@@ -34,6 +34,7 @@ from shualian.hospital.cashier.shifts.model import Shift
 from shualian.hospital.payments import store as payments
 from shualian.hospital.payments.model import UNDER_WAY
 from shualian.hospital.payments.service import Payments
+from shualian.hospital.payments.store import StoredPayment
 from shualian.hospital.ports import ask_insurer
 from shualian.hospital.wallet.model import Movement, MovementKind
 from shualian.staff.model import Caller, Role, check_role
@@ -217,10 +218,12 @@ class Closings:
         for line in others.insurer.lines:
             if line.key in ours or line.command_id is None:
                 continue
-            stored = payments.by_command(connection, self._institution, line.command_id)
+            stored = self._behind(connection, line.command_id)
             if stored is None:
                 continue
-            lines |= store.keys_of(stored.payment)
+            number = stored.payment.command_id
+            of_it = payments.refunds_of(connection, self._institution, number)
+            lines |= store.keys_of(stored.payment, of_it)
             if stored.payment.state in UNDER_WAY:
                 undecided.add(line.command_id)
         return Near(
@@ -230,6 +233,12 @@ class Closings:
             wallet=others.wallet_near,
             holds=self._holds(connection, others.wallet),
         )
+
+    def _behind(self, connection: Connection, command_id: CommandId) -> StoredPayment | None:
+        """The payment of a command: its own, or that of a refund of some of its lines."""
+        found = payments.refund_by_command(connection, self._institution, command_id)
+        number = command_id if found is None else found[0].payment
+        return payments.by_command(connection, self._institution, number)
 
     def _holds(
         self, connection: Connection, movements: Sequence[Movement]

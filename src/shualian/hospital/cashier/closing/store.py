@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -41,8 +42,8 @@ from shualian.hospital.cashier.tenders import store as tenders
 from shualian.hospital.cashier.tenders.model import TenderKind
 from shualian.hospital.model import FUND_FIELDS, Amounts
 from shualian.hospital.payments import store as payments
-from shualian.hospital.payments.model import Payment
-from shualian.hospital.wallet.model import MovementKind
+from shualian.hospital.payments.model import ItemRefund, Payment
+from shualian.hospital.wallet.model import MovementKind, WalletPayment
 
 _IDENTIFIER = String(30)
 
@@ -108,11 +109,20 @@ def hospital_day(connection: Connection, institution: InstitutionCode, day: date
     taken_back = payments.cancelled_between(connection, institution, begin, end)
     taken = tenders.between(connection, institution, begin, end)
     back = refunds.given_between(connection, institution, begin, end)
-    lines = [*map(_settled_line, settled), *map(_cancelled_line, taken_back)]
+    partial = payments.refunds_between(connection, institution, begin, end)
+    entries = [
+        *map(_settled, settled),
+        *map(_cancelled, taken_back),
+        *(entry for refund in partial for entry in _exchanged(refund)),
+    ]
+    lines = [entry.line for entry in entries]
     return HospitalDay(
         lines=tuple(sorted(lines, key=lambda line: line.key)),
-        by_fund=_by_fund(settled, taken_back),
-        wallet=tuple(_wallet_lines(settled, taken_back)),
+        by_fund=_by_fund(entries),
+        wallet=(
+            *_captured(settled),
+            *_back_at_wallet(connection, institution, taken_back, partial),
+        ),
         taken=_summed([(each.kind, each.amount_fen) for one in taken for each in one.tenders]),
         given_back=_summed([(each.way, each.amount_fen) for each in back]),
         unpaid=tuple(_unpaid(connection, institution, settled)),
@@ -125,69 +135,115 @@ def hospital_day(connection: Connection, institution: InstitutionCode, day: date
     )
 
 
-def keys_of(payment: Payment) -> frozenset[tuple[SettlementId, bool]]:
+def keys_of(
+    payment: Payment, refunds_of_it: Sequence[ItemRefund]
+) -> frozenset[tuple[SettlementId, bool]]:
     """The lines that a payment has in the hospital's books, on whatever day."""
-    keys = set()
+    entries = [entry for refund in refunds_of_it for entry in _exchanged(refund)]
     if payment.settled is not None:
-        keys.add(_settled_line(payment).key)
+        entries.append(_settled(payment))
     if payment.cancelled_at is not None:
-        keys.add(_cancelled_line(payment).key)
-    return frozenset(keys)
+        entries.append(_cancelled(payment))
+    return frozenset(entry.line.key for entry in entries)
 
 
-def _settled_line(payment: Payment) -> Line:
-    return _line(payment, 1)
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A settlement, or with the sign -1 its cancellation, with all that it is made of."""
+
+    setl_id: SettlementId | None
+    command_id: CommandId
+    amounts: Amounts
+    sign: int = 1
+
+    @property
+    def line(self) -> Line:
+        """What of it is compared with the insurer's."""
+        sign, amounts = self.sign, self.amounts
+        return Line(
+            setl_id=SettlementId("") if self.setl_id is None else self.setl_id,
+            command_id=self.command_id,
+            cancels=sign < 0,
+            medfee_fen=Fen(sign * amounts.medfee_sumamt),
+            fund_fen=Fen(sign * amounts.fund_pay_sumamt),
+            account_fen=Fen(sign * (amounts.acct_pay + amounts.acct_mulaid_pay)),
+            cash_fen=Fen(sign * amounts.psn_cash_pay),
+        )
 
 
-def _cancelled_line(payment: Payment) -> Line:
-    return _line(payment, -1)
+def _settled(payment: Payment) -> _Entry:
+    """The first settlement of a payment, also when lines of it were given back since."""
+    answer = payment.settled or payment.confirmed
+    return _Entry(answer.setl_id, payment.command_id, answer.amounts)
 
 
-def _line(payment: Payment, sign: int) -> Line:
-    amounts = _amounts(payment)
-    setl_id = None if payment.settled is None else payment.settled.setl_id
-    return Line(
-        setl_id=SettlementId("") if setl_id is None else setl_id,
-        command_id=payment.command_id,
-        cancels=sign < 0,
-        medfee_fen=Fen(sign * amounts.medfee_sumamt),
-        fund_fen=Fen(sign * amounts.fund_pay_sumamt),
-        account_fen=Fen(sign * (amounts.acct_pay + amounts.acct_mulaid_pay)),
-        cash_fen=Fen(sign * amounts.psn_cash_pay),
+def _cancelled(payment: Payment) -> _Entry:
+    """What stood of a payment when it was taken back whole."""
+    answer = payment.standing or payment.confirmed
+    return _Entry(answer.setl_id, payment.command_id, answer.amounts, -1)
+
+
+def _exchanged(refund: ItemRefund) -> Sequence[_Entry]:
+    """What a refund of some lines put in the place of what; nothing where none were left."""
+    if refund.undone is None or refund.rest is None:
+        return ()
+    return (
+        _Entry(refund.undone.setl_id, refund.command_id, refund.undone.amounts, -1),
+        _Entry(refund.rest.setl_id, refund.command_id, refund.rest.amounts),
     )
 
 
-def _amounts(payment: Payment) -> Amounts:
-    return payment.confirmed.amounts if payment.settled is None else payment.settled.amounts
-
-
-def _by_fund(settled: Sequence[Payment], taken_back: Sequence[Payment]) -> Mapping[str, Fen]:
+def _by_fund(entries: Sequence[_Entry]) -> Mapping[str, Fen]:
     sums = {
-        name: Fen(
-            sum(getattr(_amounts(each), name) for each in settled)
-            - sum(getattr(_amounts(each), name) for each in taken_back)
-        )
+        name: Fen(sum(each.sign * getattr(each.amounts, name) for each in entries))
         for name in FUND_FIELDS
     }
     return {name: amount for name, amount in sums.items() if amount}
 
 
-def _wallet_lines(
-    settled: Sequence[Payment], taken_back: Sequence[Payment]
+def _captured(settled: Sequence[Payment]) -> Sequence[WalletLine]:
+    return [
+        WalletLine(held.command_id, each.command_id, MovementKind.CAPTURE, held.captured_fen)
+        for each in settled
+        if each.wallet is not None and (held := each.wallet.held).captured_fen
+    ]
+
+
+def _back_at_wallet(
+    connection: Connection,
+    institution: InstitutionCode,
+    taken_back: Sequence[Payment],
+    partial: Sequence[ItemRefund],
 ) -> Sequence[WalletLine]:
-    taken = [_wallet_line(each, MovementKind.CAPTURE) for each in settled]
-    back = [_wallet_line(each, MovementKind.REFUND) for each in taken_back]
-    return [line for line in (*taken, *back) if line is not None]
+    """What went back to accounts by the day's cancellations and refunds of lines."""
+    cancelled = {each.command_id: each for each in taken_back}
+    of_refunds = {each.command_id for each in partial}
+    lines = []
+    for number in sorted({*cancelled, *(each.payment for each in partial)}):
+        stored = payments.by_command(connection, institution, number)
+        if stored is None or stored.payment.wallet is None:
+            continue
+        held = stored.payment.wallet.held
+        parts, left = _parts(payments.refunds_of(connection, institution, number), held)
+        amount = sum(part for command_id, part in parts.items() if command_id in of_refunds)
+        amount += left if number in cancelled else 0
+        if amount:
+            kind = MovementKind.REFUND
+            lines.append(WalletLine(held.command_id, number, kind, Fen(amount)))
+    return lines
 
 
-def _wallet_line(payment: Payment, kind: MovementKind) -> WalletLine | None:
-    if payment.wallet is None:
-        return None
-    held = payment.wallet.held
-    amount = held.captured_fen if kind is MovementKind.CAPTURE else held.refunded_fen
-    if not amount:
-        return None
-    return WalletLine(held.command_id, payment.command_id, kind, amount)
+def _parts(
+    refunds_of_it: Sequence[ItemRefund], held: WalletPayment
+) -> tuple[Mapping[CommandId, int], int]:
+    """What the wallet says went back, by the refunds of lines in their order, and the rest."""
+    parts: dict[CommandId, int] = {}
+    left: int = held.refunded_fen
+    for refund in refunds_of_it:
+        if refund.back is not None and refund.rest is not None:
+            parts[refund.command_id] = min(left, refund.back.wallet_fen)
+            left -= parts[refund.command_id]
+    return parts, left
 
 
 def _summed(parts: Sequence[tuple[TenderKind, Fen]]) -> Mapping[TenderKind, Fen]:

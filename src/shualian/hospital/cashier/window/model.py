@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from shualian.core.identifiers import EncounterNo
 from shualian.core.money import Fen
-from shualian.core.refusals import Helper, Refused
+from shualian.core.refusals import Refused
 from shualian.hospital.cashier.overrides.model import OVERRIDE_NEEDED, OverrideKind
 from shualian.hospital.cashier.refunds.model import RefundDue
 from shualian.hospital.cashier.tenders.model import Taking
 from shualian.hospital.model import Amounts, Channel, Evidence, hospital_kind
-from shualian.hospital.orders.model import BatchState
+from shualian.hospital.orders.model import BatchState, ChargeItem
 from shualian.hospital.payments.model import Payment
 
 DOCUMENT_FEN_MAX = Fen(3_000_00)
@@ -39,6 +39,7 @@ class OpenBatch:
         items: How many.
         amount_fen: What they cost.
         uploaded: Whether the insurer has classed all of them; else they cannot be settled yet.
+        lines: They.
     """
 
     chrg_bchno: str
@@ -46,6 +47,7 @@ class OpenBatch:
     items: int
     amount_fen: Fen
     uploaded: bool
+    lines: tuple[ChargeItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +93,6 @@ class OpenItems:
         )
 
 
-EVIDENCE_NOT_FOR_LOOKUP = hospital_kind(
-    "evidence_not_for_lookup",
-    "码和卡在付款的时候用，不用来查账",
-    "Code and card are for paying, not for looking up",
-    "请用就诊号、缴费单号、证件或刷脸查",
-    "Look it up by number of the visit or slip, by document or by face",
-    Helper.CLERK,
-)
 NOBODY_FOUND = hospital_kind(
     "nobody_found",
     "这个人在本院没有病历",
@@ -107,7 +101,7 @@ NOBODY_FOUND = hospital_kind(
     "Open a record and register first",
 )
 
-REFUSALS = (EVIDENCE_NOT_FOR_LOOKUP, NOBODY_FOUND)
+REFUSALS = (NOBODY_FOUND,)
 
 
 def needs_second(amounts: Amounts, evidence: Evidence, policy: WindowPolicy) -> bool:

@@ -23,7 +23,6 @@ from shualian.hospital.cashier.refunds import store as refunds
 from shualian.hospital.cashier.tenders import store as tenders
 from shualian.hospital.cashier.window import store
 from shualian.hospital.cashier.window.model import (
-    EVIDENCE_NOT_FOR_LOOKUP,
     NOBODY_FOUND,
     OpenBatch,
     OpenItems,
@@ -32,7 +31,6 @@ from shualian.hospital.cashier.window.model import (
     needs_second,
     override_needed,
 )
-from shualian.hospital.cashier.window.ports import CodeOwners
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
 from shualian.hospital.model import (
@@ -65,17 +63,14 @@ class Window:
         records: Records,
         payments: Payments,
         proofs: FaceProofs,
-        owners: CodeOwners | None = None,
         policy: WindowPolicy | None = None,
     ) -> None:
-        """Describe it; without ``owners`` nothing is looked up by a code or a card."""
         self._institution = institution
         self._database = database
         self._clock = clock
         self._records = records
         self._payments = payments
         self._proofs = proofs
-        self._owners = owners
         self._policy = policy or WindowPolicy()
 
     def of_encounter(self, *, encounter_no: EncounterNo) -> OpenItems:
@@ -119,11 +114,11 @@ class Window:
         return [self._named(*each) for each in found if each[1].anything]
 
     def of_person(self, *, evidence: Evidence) -> Sequence[OpenItems]:
-        """What is open of the person who shows a face or lays down a document.
+        """What is open of the person who shows something; uses nothing of it up.
 
         Raises:
-            Refused: ``hospital.nobody_found``, ``evidence_not_for_lookup``; what refuses the
-                proof.
+            Refused: ``hospital.nobody_found``; what refuses the proof; for a code or a card as
+                ``Records.person_of``.
         """
         record_no = self._record_of(evidence)
         if record_no is None:
@@ -193,9 +188,8 @@ class Window:
                 found = self._records.find_by_id_number(id_number=evidence.id_number)
                 return None if found is None else found.record_no
             case CodeEvidence() | CardEvidence():
-                if self._owners is None:
-                    raise Refused(EVIDENCE_NOT_FOR_LOOKUP)
-                return self._of_number(self._owners.owner(evidence))
+                person = self._records.person_of(evidence, scenes=frozenset())
+                return self._of_number(person.psn_no)
 
     def _of_number(self, psn_no: PersonNo) -> RecordNo | None:
         found = self._records.find_by_person(psn_no=psn_no)
@@ -242,4 +236,4 @@ class Window:
 
 def _batch(chrg_bchno: str, state: BatchState, items: Sequence[ChargeItem]) -> OpenBatch:
     uploaded = all(item.split is not None for item in items)
-    return OpenBatch(chrg_bchno, state, len(items), bill_amount(items), uploaded)
+    return OpenBatch(chrg_bchno, state, len(items), bill_amount(items), uploaded, tuple(items))

@@ -71,9 +71,21 @@ class Dialysis:
         return order
 
     def begin(
-        self, *, command_id: CommandId, encounter_no: EncounterNo, nurse: StaffId
+        self,
+        *,
+        command_id: CommandId,
+        encounter_no: EncounterNo,
+        nurse: StaffId,
+        doctor: Doctor | None = None,
     ) -> DialysisSession:
         """Begin a session and charge what stands, once for a command and once a day.
+
+        Args:
+            command_id: Made by the caller.
+            encounter_no: The visit or stay that is charged.
+            nurse: Who begins it.
+            doctor: On duty, who answers for today's session; who wrote the standing order when
+                not given. The insurer takes the charges only if this doctor is signed in.
 
         Raises:
             Refused: ``hospital.encounter_not_found``, ``encounter_not_open``,
@@ -87,7 +99,7 @@ class Dialysis:
             if earlier is not None:
                 check_same_session(earlier, encounter_no=encounter_no)
                 return earlier
-            return self._begin(connection, command_id, encounter_no, nurse, prices)
+            return self._begin(connection, command_id, encounter_no, nurse, doctor, prices)
 
         return self._database.write(work)
 
@@ -130,6 +142,7 @@ class Dialysis:
         command_id: CommandId,
         encounter_no: EncounterNo,
         nurse: StaffId,
+        doctor: Doctor | None,
         prices: PriceList,
     ) -> DialysisSession:
         now = self._clock.now()
@@ -157,7 +170,7 @@ class Dialysis:
             command_id=command_id,
             encounter_no=encounter_no,
             lines=stands.lines,
-            doctor=stands.doctor,
+            doctor=doctor or stands.doctor,
             prices=prices,
         )
         return session

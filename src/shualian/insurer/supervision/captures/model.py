@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shualian.core.id_number import IdNumber
-from shualian.core.identifiers import InstitutionCode, SessionId, TerminalId
+from shualian.core.identifiers import InstitutionCode, PersonNo, SessionId, TerminalId
 from shualian.core.refusals import Finality, Refused
 from shualian.face.liveness.decision import LivenessLevel
 from shualian.face.model import Profile
@@ -175,7 +175,8 @@ class CaptureEvent(Payload, kind="insurer.known_capture"):
     Attributes:
         session: Which.
         purpose: What for.
-        subject: Whom the camera should have seen.
+        doctor: Which doctor the camera should have seen.
+        patient: Which insured person the camera should have seen.
         terminal: Where.
         institution: Where.
         state: Matched (``verified``) or refused.
@@ -186,7 +187,8 @@ class CaptureEvent(Payload, kind="insurer.known_capture"):
 
     session: SessionId
     purpose: CapturePurpose
-    subject: Reference
+    doctor: Reference | None
+    patient: PersonNo | None
     terminal: TerminalId
     institution: InstitutionCode
     state: SessionState
@@ -325,10 +327,12 @@ def check_terminal(capture: KnownCapture, terminal_id: TerminalId) -> None:
 def event_of(capture: KnownCapture) -> CaptureEvent:
     """What the audit is told of a decided capture."""
     because = capture.refused_because
+    of_patient = capture.purpose is CapturePurpose.WARD_CHECK
     return CaptureEvent(
         session=capture.session_id,
         purpose=capture.purpose,
-        subject=Reference(capture.subject),
+        doctor=None if of_patient else Reference(capture.subject),
+        patient=PersonNo(capture.subject) if of_patient else None,
         terminal=capture.terminal_id,
         institution=capture.institution,
         state=capture.state,

@@ -6,7 +6,7 @@ own; only whom to compare with, and what follows, is decided here. :class:`Eithe
 socket serve both.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NoReturn, Protocol
 
@@ -25,6 +25,7 @@ from shualian.core.mode import Mode
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
 from shualian.face.liveness.decision import LivenessLevel
+from shualian.insurer.accesses.ports import FaceAccesses
 from shualian.insurer.supervision.captures import store
 from shualian.insurer.supervision.captures.model import (
     CAPTURE_NO_PROOF,
@@ -55,6 +56,8 @@ from shualian.verification.model import (
     NOT_LIVE,
     PATH_DIFFERS,
     SESSION_NOT_FOUND,
+    Access,
+    AccessKind,
     Basis,
     Consent,
     ConsentPurpose,
@@ -253,6 +256,24 @@ class KnownCaptures:
         """
         return self._database.read(lambda connection: store.get(connection, session_id))
 
+    def accesses_of(self, psn_no: PersonNo) -> Sequence[Access]:
+        """When an insured person was met at a ward check: for the person's access log."""
+        found = self._database.read(
+            lambda connection: store.of_subject(connection, CapturePurpose.WARD_CHECK, psn_no)
+        )
+        return [
+            Access(
+                at=capture.decided_at,
+                institution=capture.institution,
+                terminal_id=capture.terminal_id,
+                scene=Scene.INPATIENT_RECORD,
+                what=AccessKind.VERIFIED,
+                use=CapturePurpose.WARD_CHECK.value,
+            )
+            for capture in found
+            if capture.matched is not None and capture.decided_at is not None
+        ]
+
     def forget_before(self, before: datetime) -> int:
         """Delete captures opened before a moment; how many. The audit stays."""
         return self._database.write(lambda connection: store.forget_before(connection, before))
@@ -358,6 +379,22 @@ def use_within(
     )
     store.change(connection, after)
     return after
+
+
+class EitherAccesses:
+    """Uses of a person's face at verification and at ward checks, in one log."""
+
+    def __init__(self, people: FaceAccesses, known: KnownCaptures) -> None:
+        self._people = people
+        self._known = known
+
+    def accesses_of(self, psn_no: PersonNo) -> Sequence[Access]:
+        """Of a person, in any order."""
+        return [*self._people.accesses_of(psn_no), *self._known.accesses_of(psn_no)]
+
+    def forget_before(self, before: datetime) -> int:
+        """Delete what is older; how many sessions and captures."""
+        return self._people.forget_before(before) + self._known.forget_before(before)
 
 
 class SocketSessions(Protocol):

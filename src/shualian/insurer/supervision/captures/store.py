@@ -69,6 +69,7 @@ captures = Table(
     Column("refused_because", String(48)),
     Column("used_at", UtcTime),
     Index("ix_supervision_capture_reference", "purpose", "reference"),
+    Index("ix_supervision_capture_subject", "purpose", "subject"),
     Index("ix_supervision_capture_opened", "opened_at"),
 )
 
@@ -104,6 +105,18 @@ def of_reference(
     query = (
         select(captures)
         .filter_by(purpose=purpose.value, reference=reference)
+        .order_by(captures.c.opened_at)
+    )
+    return [_capture(row) for row in connection.execute(query)]
+
+
+def of_subject(
+    connection: Connection, purpose: CapturePurpose, subject: str
+) -> Sequence[KnownCapture]:
+    """All captures of one kind of somebody, the oldest first."""
+    query = (
+        select(captures)
+        .filter_by(purpose=purpose.value, subject=subject)
         .order_by(captures.c.opened_at)
     )
     return [_capture(row) for row in connection.execute(query)]

@@ -421,12 +421,16 @@ class SignIns:
 
     def valid(self, dr_code: str, *, institution: InstitutionCode, at: datetime) -> bool:
         """Whether a doctor was signed in at an institution at a moment, UTC."""
+        return self.at_work(dr_code, institution=institution, at=at) is not None
+
+    def at_work(self, dr_code: str, *, institution: InstitutionCode, at: datetime) -> SignIn | None:
+        """The sign-in at an institution that covers a moment, UTC."""
         found = self._database.read(
             lambda connection: store.overlapping(
                 connection, institution, {DoctorCode(dr_code)}, since=at, until=at
             )
         )
-        return any(sign_in.covers(at) for sign_in in found)
+        return next((sign_in for sign_in in found if sign_in.covers(at)), None)
 
     def listed(
         self, actor: Actor, *, day: date, institution: InstitutionCode | None = None

@@ -96,6 +96,12 @@ def _create_supervision_capture() -> None:
         ["purpose", "reference"],
         unique=False,
     )
+    op.create_index(
+        "ix_supervision_capture_subject",
+        "supervision_capture",
+        ["purpose", "subject"],
+        unique=False,
+    )
 
 
 def _create_supervision_doctor() -> None:

@@ -1,0 +1,1 @@
+"""What was prescribed, as its charge items; what keeps its money where it is."""

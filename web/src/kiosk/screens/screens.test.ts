@@ -1,0 +1,287 @@
+/** Screens over typed props: what they show, what a touch says, in both languages. */
+
+import { mount } from '@vue/test-utils'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Component } from 'vue'
+import { COPY, DEPARTMENTS, FOUND, LIVE, NOT_MATCHED, NOTICE, SLOTS, SPLIT } from '../../gallery/samples'
+import { checkCharacter } from '../../shared/idNumber'
+import { NO_CAMERA } from '../../terminal/refusal'
+import { TASKS, WAYS } from '../flow'
+import { partsOf } from '../parts/split'
+import { makeI18n, type Locale } from '../words'
+import CardRead from './CardRead.vue'
+import CheckFees from './CheckFees.vue'
+import Closed from './Closed.vue'
+import CodeScan from './CodeScan.vue'
+import Departments from './Departments.vue'
+import Doctors from './Doctors.vue'
+import Help from './Help.vue'
+import Home from './Home.vue'
+import Identity from './Identity.vue'
+import IdNumber from './IdNumber.vue'
+import LastDigits from './LastDigits.vue'
+import Matters from './Matters.vue'
+import Notice from './Notice.vue'
+import Pay from './Pay.vue'
+import Processing from './Processing.vue'
+import Refused from './Refused.vue'
+import Scan from './Scan.vue'
+import Success from './Success.vue'
+import Ways from './Ways.vue'
+
+function shown(page: Component, props: Record<string, unknown> = {}, locale: Locale = 'zh-CN') {
+  return mount(page, { props, global: { plugins: [makeI18n(locale)] }, attachTo: document.body })
+}
+
+const id = (name: string): string => `[data-testid="${name}"]`
+
+beforeEach(() => vi.useFakeTimers())
+afterEach(() => {
+  vi.useRealTimers()
+  document.body.innerHTML = ''
+})
+
+function typed(page: ReturnType<typeof shown>, keys: string) {
+  return Array.from(keys).reduce(
+    (before, key) => before.then(() => page.findAll('.key').find((each) => each.text() === key)?.trigger('click')),
+    Promise.resolve<unknown>(null),
+  )
+}
+
+test('home holds six tasks and the rest behind "more", and no task is lost', () => {
+  const first = shown(Home, { tasks: TASKS, more: false }).findAll('[data-testid^="task-"]')
+  const rest = shown(Home, { tasks: TASKS, more: true }).findAll('[data-testid^="task-"]')
+
+  expect(first).toHaveLength(6)
+  expect(first.length + rest.length).toBe(TASKS.length)
+})
+
+test('a terminal that can do little shows it on one page', () => {
+  const home = shown(Home, { tasks: ['activate', 'matters'], more: false })
+
+  expect(home.findAll('.tile')).toHaveLength(2)
+  expect(home.find(id('more')).exists()).toBe(false)
+})
+
+test('every way is a tile of its own, of one kind', () => {
+  const tiles = shown(Ways, { ways: WAYS, withoutFace: false }).findAll('.tile')
+
+  expect(tiles).toHaveLength(4)
+  expect(new Set(tiles.map((tile) => tile.classes().join(' '))).size).toBe(1)
+})
+
+test('a wrong check digit is named at once and is not sent', async () => {
+  const body = '99000019620314018'
+  const right = checkCharacter(body)
+  const page = shown(IdNumber)
+  await typed(page, body + (right === '1' ? '2' : '1'))
+  expect(page.find(id('trouble')).text()).toContain('号码好像输错了')
+  await page.find(id('ok')).trigger('click')
+  expect(page.emitted('number')).toBeUndefined()
+
+  await page.find('.key-delete').trigger('click')
+  await typed(page, right)
+  await page.find(id('ok')).trigger('click')
+  expect(page.emitted('number')).toEqual([[body + right]])
+})
+
+test('what was typed is masked after a second', async () => {
+  const page = shown(IdNumber)
+  await typed(page, '99')
+  expect(page.findAll('.id-box').slice(0, 2).map((box) => box.text())).toEqual(['•', '9'])
+  await vi.advanceTimersByTimeAsync(1000)
+
+  expect(page.text()).not.toContain('•9')
+  expect(page.findAll('.id-box').slice(0, 2).map((box) => box.text())).toEqual(['•', '•'])
+})
+
+test('of the last four only the last may be X', async () => {
+  const page = shown(LastDigits)
+  await typed(page, 'X018X')
+  await page.find(id('ok')).trigger('click')
+
+  expect(page.emitted('digits')).toEqual([['018X']])
+})
+
+test('without the first tick agreeing asks for it, and nothing is ticked beforehand', async () => {
+  const page = shown(Notice, { notice: NOTICE, ticks: [] })
+  expect(page.findAll('[role=checkbox]').map((tick) => tick.attributes('aria-checked'))).toEqual(['false', 'false', 'false'])
+  await page.find(id('agree')).trigger('click')
+  expect(page.emitted('agree')).toBeUndefined()
+  expect(page.find('[role=alert]').text()).toContain('刷脸要先点第一项')
+
+  await page.setProps({ ticks: ['comparison'] })
+  await page.find(id('agree')).trigger('click')
+  expect(page.emitted('agree')).toHaveLength(1)
+})
+
+test('the notice is shown whole, sentence by sentence', () => {
+  for (const locale of ['zh-CN', 'en'] as const) {
+    const text = shown(Notice, { notice: NOTICE, ticks: [] }, locale).find('.notice-text')
+    const whole = locale === 'en' ? NOTICE.text.en : NOTICE.text.zh
+    const sentences = text.findAll('p').map((each) => each.text())
+
+    expect(sentences.length).toBeGreaterThan(5)
+    expect(sentences.join(locale === 'en' ? ' ' : '')).toBe(whole)
+  }
+})
+
+test('the scan says one thing: a turn, unless something graver is in the way', () => {
+  const turning = shown(Scan, { live: { ...LIVE, hint: null, prompt: 'left' }, helper: false })
+  expect(turning.find(id('hint')).text()).toBe('请慢慢向左转头')
+  const dark = shown(Scan, { live: { ...LIVE, hint: 'too_dark', prompt: 'left' }, helper: false })
+  expect(dark.find(id('hint')).text()).toBe('光线太暗，请面向亮处')
+})
+
+test('who helps another is told to stand aside', () => {
+  const props = { live: { ...LIVE, hint: 'several_people' } }
+
+  expect(shown(Scan, { ...props, helper: true }).find(id('hint')).text()).toContain('您站到旁边')
+})
+
+test('a region that is a code of digits is not shown', () => {
+  expect(shown(Identity, { found: FOUND, notes: [] }).text()).not.toContain('990000')
+  const named = { ...FOUND, person: { ...FOUND.person, region: '示例市' } }
+  expect(shown(Identity, { found: named, notes: [] }).text()).toContain('示例市')
+})
+
+test('a refusal has its words, its next step, who helps, and its ways on', async () => {
+  const page = shown(Refused, { refusal: NO_CAMERA, failure: null, exits: ['way', 'home'] })
+
+  expect(page.text()).toContain(NO_CAMERA.message.zh)
+  expect(page.text()).toContain(NO_CAMERA.next.zh)
+  expect(page.text()).toContain('技术人员')
+  await page.find(id('exit-way')).trigger('click')
+  expect(page.emitted('exit')).toEqual([['way']])
+})
+
+test('of a scan failure the words of the table count, in the language of the page', () => {
+  const props = { refusal: { ...NO_CAMERA, told: 'not_matched' }, failure: NOT_MATCHED, exits: ['again'] }
+
+  expect(shown(Refused, props).text()).toContain(NOT_MATCHED.zh)
+  expect(shown(Refused, props, 'en').text()).toContain(NOT_MATCHED.en)
+})
+
+test('help names who comes', () => {
+  const page = shown(Help, { answered: true, helper: '导医 李示例', machine: 'K02' })
+
+  expect(page.text()).toContain('导医 李示例马上过来')
+  expect(page.text()).toContain('K02')
+})
+
+test('a closed terminal says what people can do, and a lost network says so after ten seconds', async () => {
+  const props = { terminalId: 't', keyId: '', code: '' }
+  expect(shown(Closed, { ...props, standing: 'suspended' }).text()).toContain('请用旁边的机器或去窗口')
+  const offline = shown(Closed, { ...props, standing: 'offline' })
+  expect(offline.text()).toContain('正在重新连接')
+  await vi.advanceTimersByTimeAsync(10_000)
+
+  expect(offline.text()).toContain('请用旁边的机器或去窗口')
+})
+
+test('a code is read by the scanner, which types faster than anybody', async () => {
+  const page = shown(CodeScan)
+  for (const key of ['A', 'B', 'C', '1', '2', '3', 'Enter'])
+    window.dispatchEvent(Object.assign(new KeyboardEvent('keydown', { key })))
+
+  expect(page.emitted('token')).toEqual([['ABC123']])
+})
+
+test('a card is read and its PIN typed on the page', async () => {
+  const page = shown(CardRead)
+  for (const key of ['9', '9', '0', '0', '1', '1', 'Enter']) window.dispatchEvent(new KeyboardEvent('keydown', { key }))
+  await page.vm.$nextTick()
+  await typed(page, '123456')
+  expect(page.find('.pin').text()).toBe('••••••')
+  await page.find(id('ok')).trigger('click')
+
+  expect(page.emitted('card')).toEqual([[{ cardNo: '990011', pin: '123456' }]])
+})
+
+test('withdrawing asks once more, and shows the receipt', async () => {
+  const receipt = { number: '01KRECEIPT', print_zh: [], print_en: [] }
+  const withdraw = vi.fn(async () => ({ purposes: ['template'], at: '', receipt }))
+  const page = shown(Matters, { copy: async () => COPY, withdraw })
+  await vi.advanceTimersByTimeAsync(0)
+  await page.find(id('withdraw-template')).trigger('click')
+  expect(withdraw).not.toHaveBeenCalled()
+  await page.find(id('sure')).trigger('click')
+  await vi.advanceTimersByTimeAsync(0)
+
+  expect(withdraw).toHaveBeenCalledWith('template')
+  expect(page.find(id('withdrawn')).text()).toContain('01KRECEIPT')
+  expect(page.find(id('held-template')).text()).toContain('没有同意')
+})
+
+test('six common departments, the others on demand, a guide for who does not know', async () => {
+  const page = shown(Departments, { departments: DEPARTMENTS })
+  expect(page.findAll(id('department'))).toHaveLength(6)
+  await page.find(id('all')).trigger('click')
+  expect(page.findAll(id('department'))).toHaveLength(DEPARTMENTS.length)
+  await page.find(id('guide')).trigger('click')
+
+  expect(page.emitted('guide')).toHaveLength(1)
+})
+
+test('a doctor without a place left cannot be chosen', async () => {
+  const page = shown(Doctors, { department: DEPARTMENTS[0].name, slots: SLOTS })
+  for (const slot of page.findAll(id('slot'))) await slot.trigger('click')
+
+  expect(page.emitted('slot')).toEqual([['1'], ['2'], ['4']])
+  expect(page.text()).toContain('50.00 元')
+})
+
+test('the bill is a picture whose parts add up, with its words', () => {
+  const page = shown(CheckFees, { what: '挂号费', split: SPLIT })
+  const widths = page.findAll('rect').map((bar) => Number(bar.attributes('width')))
+
+  expect(widths.reduce((sum, each) => sum + each, 0)).toBeCloseTo(100)
+  expect(page.find('svg[role=img]').attributes('aria-label')).toContain('还要另付 12.00 元')
+  expect(page.text()).toContain('258.60')
+  expect(page.text()).toContain('医保外 8.60')
+})
+
+test('a split that does not add up is not drawn', () => {
+  expect(() => partsOf({ ...SPLIT, restFen: 1 })).toThrow(RangeError)
+})
+
+test('a bill of nothing has a picture without bars', () => {
+  const nothing = { totalFen: 0, fundFen: 0, accountFen: 0, restFen: 0, outsideFen: 0, upfrontFen: 0, deductibleFen: 0 }
+
+  expect(shown(CheckFees, { what: '', split: nothing }).findAll('rect')).toHaveLength(0)
+})
+
+test('without an authorised account cash is the first way', () => {
+  const page = shown(Pay, { restFen: 1200, walletTail: null })
+
+  expect(page.find(id('wallet')).exists()).toBe(false)
+  expect(page.find(id('cash')).classes()).toContain('main')
+})
+
+test('a settlement that takes long is never told as failed', async () => {
+  const page = shown(Processing)
+  await vi.advanceTimersByTimeAsync(15_000)
+
+  expect(page.find(id('late')).text()).toContain('不会重复扣款')
+  expect(page.text()).not.toContain('没有办成')
+  expect(page.emitted('late')).toHaveLength(1)
+})
+
+test('success says the number, where to go, and leaves by itself unless asked to wait', async () => {
+  const page = shown(Success, {
+    kind: 'register',
+    number: 'A036',
+    where: { zh: '二层 216 诊室', en: 'room 216' },
+    department: { zh: '呼吸内科', en: 'Respiratory' },
+    before: 5,
+  })
+  expect(page.find(id('ticket')).text()).toContain('A036')
+  expect(page.text()).toContain('前面还有 5 人')
+  await vi.advanceTimersByTimeAsync(29_000)
+  await page.find(id('wait')).trigger('click')
+  await vi.advanceTimersByTimeAsync(29_000)
+  expect(page.emitted('done')).toBeUndefined()
+  await vi.advanceTimersByTimeAsync(1_000)
+
+  expect(page.emitted('done')).toHaveLength(1)
+})
