@@ -92,6 +92,21 @@ def test_a_lying_face_is_found_at_the_bedside_whichever_way_it_lies(
     assert np.abs(stood_up - upright.landmarks).max() < 0.1 * upright.box.width
 
 
+@pytest.mark.parametrize("rotated", [0, 90, 180, 270])
+@pytest.mark.parametrize("off", [0, 90, 270])
+def test_how_a_head_lay_before_changes_nothing_of_what_is_found(
+    detector: FaceDetector, portrait: Picture, rotated: int, off: int
+) -> None:
+    lying = np.ascontiguousarray(np.rot90(portrait, rotated // 90))
+
+    found = detector.detect(lying, profile=Profile.BEDSIDE)[0]
+    before = (found.rotation + off) % 360
+    again = detector.detect(lying, profile=Profile.BEDSIDE, expected_rotation=before)[0]
+
+    assert (again.rotation, again.box, again.score) == (found.rotation, found.box, found.score)
+    assert np.array_equal(again.landmarks, found.landmarks)
+
+
 def test_a_face_at_the_edge_of_the_picture_is_refined_without_error(
     detector: FaceDetector, portrait: Picture
 ) -> None:

@@ -1460,6 +1460,7 @@ class World:
             proofs=self.proofs,
             insurer=self.insurer,
             sealer=self.sealer,
+            calls=self.expected,
         )
         clinical = ClinicalOrders(
             institution=institution,

@@ -78,7 +78,12 @@ class FaceEngine:
             profile: How the person is in front of the camera.
             previous: Of the frame before, to tell motion.
         """
-        faces = self._detector.detect(frame, side_max=LIVE_SIDE, profile=profile)
+        faces = self._detector.detect(
+            frame,
+            side_max=LIVE_SIDE,
+            profile=profile,
+            expected_rotation=previous.face.rotation if previous and previous.face else None,
+        )
         quality, thumbnail = assess(
             frame, faces, profile=profile, previous=previous.thumbnail if previous else None
         )
@@ -103,7 +108,12 @@ class FaceEngine:
         Raises:
             Refused: ``face.no_face``.
         """
-        faces = self._detector.detect(frame, side_max=CAPTURE_SIDE, profile=profile)
+        faces = self._detector.detect(
+            frame,
+            side_max=CAPTURE_SIDE,
+            profile=profile,
+            expected_rotation=self._rotation(frame, profile),
+        )
         if not faces:
             raise Refused(NO_FACE)
         face = self._detector.refine_landmarks(frame, faces[0])
@@ -117,6 +127,13 @@ class FaceEngine:
             embedding=self._embedder.embed(crop, flip=self.path.flip),
             path_id=self.path_id,
         )
+
+    def _rotation(self, frame: Picture, profile: Profile) -> int | None:
+        """How a head lies, by all turns of the small picture: together they cost one large one."""
+        if profile is Profile.STANDING:
+            return None
+        faces = self._detector.detect(frame, side_max=LIVE_SIDE, profile=profile)
+        return faces[0].rotation if faces else None
 
     def _warm_up(self) -> None:
         """Let every network meet the shapes of a 640 x 480 frame."""

@@ -35,6 +35,7 @@ from shualian.hospital.dispensing.model import (
     RequestState,
 )
 from shualian.hospital.model import TraceException
+from shualian.staff.model import Caller
 from shualian.verification.model import Relation, Scene
 
 
@@ -495,3 +496,24 @@ def test_another_hospital_sees_nothing(pharmacy: Pharmacy) -> None:
     assert elsewhere.stock.of_medicine(BLOOD_PRESSURE_TABLETS) == []
     found = refusal(lambda: elsewhere.dispensing.get(request_no=handover.request_no))
     assert found == "hospital.dispense_not_found"
+
+
+def test_a_called_number_arms_the_windows_terminal_for_this_patient(pharmacy: Pharmacy) -> None:
+    request, world = pharmacy.prescribed(), pharmacy.world
+
+    found = world.dispensing.call(RELEASER, request_no=request.request_no, terminal_id=KIOSK)
+
+    assert found == request
+    assert world.expected.calls == {KIOSK: ZHANG.psn_no}
+
+
+def test_only_a_pharmacist_calls_and_only_what_waits(pharmacy: Pharmacy) -> None:
+    request, world = pharmacy.prescribed(), pharmacy.world
+
+    def call(by: Caller) -> object:
+        return world.dispensing.call(by, request_no=request.request_no, terminal_id=KIOSK)
+
+    assert refusal(lambda: call(DOCTOR)) == "staff.role_missing"
+    world.dispensing.withdraw(request_no=request.request_no)
+    assert refusal(lambda: call(RELEASER)) == "hospital.dispense_step"
+    assert world.expected.calls == {}

@@ -5,6 +5,7 @@ import pytest
 
 from shualian.core.refusals import Refused
 from shualian.face.calibration import load_calibration
+from shualian.face.comparison import similarity
 from shualian.face.engine import DEFAULT_PATH, FaceEngine
 from shualian.face.liveness.challenge import (
     ChallengeFailure,
@@ -15,7 +16,8 @@ from shualian.face.liveness.decision import (
     LivenessLevel,
     LivenessReason,
 )
-from shualian.face.model import NO_FACE, PICTURE_TOO_LARGE, Hint
+from shualian.face.model import NO_FACE, PICTURE_TOO_LARGE, Hint, Profile
+from shualian.face.pictures import decode_picture
 from shualian.face.weights.source import WeightSource
 from shualian.sandbox.player import Actor, FaceVideo, Scene, encode_frame
 from shualian.sandbox.samples import SamplePicture, sample_pictures
@@ -115,3 +117,56 @@ def test_a_frame_larger_than_terminals_send_is_refused(engine: FaceEngine) -> No
         Capture(engine).take(huge)
 
     assert refused.value.kind is PICTURE_TOO_LARGE
+
+
+def _lying(samples: Mapping[str, SamplePicture], rotated: int) -> list[bytes]:
+    """A head on its side or upside down, in less than half of the light."""
+    frames = _video(samples).frames(FRAMES_KEPT)
+    dim = ((frame * 0.45).astype(np.uint8) for frame in frames)
+    return [encode_frame(np.ascontiguousarray(np.rot90(each, rotated // 90))) for each in dim]
+
+
+@pytest.mark.parametrize("rotated", [0, 90, 180, 270])
+def test_a_lying_face_is_taken_at_the_bedside_and_shown_upright_to_the_registry(
+    engine: FaceEngine,
+    samples: Mapping[str, SamplePicture],
+    rates: AttackDetectionErrorRates,
+    rotated: int,
+) -> None:
+    capture = Capture(engine, profile=Profile.BEDSIDE)
+    for frame in _lying(samples, rotated):
+        assert capture.take(frame) is Hint.HOLD_STILL
+
+    captured = capture.finish(level=LivenessLevel.PASSIVE, error_rates=rates)
+
+    assert captured.profile is Profile.BEDSIDE
+    assert captured.picture is not None
+    # The registry expects people who stand, and finds the same face.
+    upright = engine.measure(decode_picture(captured.picture))
+    assert upright.face.rotation == 0
+    assert abs(upright.pose.roll) < 20
+    assert similarity(upright.embedding, captured.probe.embedding) > 0.9
+
+
+def test_a_lying_face_is_not_taken_by_a_terminal_for_people_who_stand(
+    engine: FaceEngine, samples: Mapping[str, SamplePicture]
+) -> None:
+    capture = Capture(engine)
+
+    for frame in _lying(samples, 90):
+        capture.take(frame)
+
+    assert not capture.ready
+
+
+def test_a_standing_face_is_shown_to_the_registry_as_the_terminal_sent_it(
+    engine: FaceEngine, samples: Mapping[str, SamplePicture], rates: AttackDetectionErrorRates
+) -> None:
+    capture, frames = Capture(engine), list(_video(samples).encoded_frames(FRAMES_KEPT))
+    for frame in frames:
+        capture.take(frame)
+
+    captured = capture.finish(level=LivenessLevel.PASSIVE, error_rates=rates)
+
+    assert captured.picture in frames
+    assert captured.profile is Profile.STANDING

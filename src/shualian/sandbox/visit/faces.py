@@ -134,16 +134,31 @@ class Proven:
         return {"auth_no": self.auth_no, "intent_id": self.intent_id}
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was sent in one capture.
+
+    Attributes:
+        session_id: Of the capture.
+        frames: JPEG, in order.
+    """
+
+    session_id: str
+    frames: tuple[bytes, ...]
+
+
 class Faces:
     """Who can stand before a camera.
 
     Attributes:
-        shown: Every frame that was sent, for whoever looks afterwards where frames remain.
+        shown: Everything that was sent, for whoever looks afterwards where frames remain.
+        auth_nos: Numbers of all proofs, for the same.
     """
 
     def __init__(self, samples: Mapping[str, SamplePicture], *, seed: int, clock: Clock) -> None:
         """Take the sample pictures; ``seed`` is of motion and noise."""
-        self.shown: list[bytes] = []
+        self.shown: list[Shown] = []
+        self.auth_nos: list[str] = []
         self._samples = samples
         self._seed = seed
         self._clock = clock
@@ -216,7 +231,6 @@ class Faces:
             scan = self._once(terminal, person, begin(), look_for, profile, tries)
             if not scan.missed or not tries_left:
                 break
-        self.shown += person.shown
         return scan
 
     def _once(
@@ -236,7 +250,9 @@ class Faces:
                 if isinstance(opened, RefusedMessage)
                 else _attempts(stream, person, look_for, tries)
             )
-        return Scan(begun, answer, began, len(person.shown) - before)
+        frames = tuple(person.shown[before:])
+        self.shown.append(Shown(begun.session_id, frames))
+        return Scan(begun, answer, began, len(frames))
 
     def prove(
         self,
@@ -258,6 +274,7 @@ class Faces:
             intent_id=intent_id or new_identifier(), scene=scene, amount_max_fen=amount_fen
         )
         proof = terminal.captures.prove(scan.begun.session_id, intent, pin=pin)
+        self.auth_nos.append(proof.auth_no)
         return Proven(
             proof.auth_no, intent.intent_id, scene, terminal.terminal_id, scan.first_frame_at
         )

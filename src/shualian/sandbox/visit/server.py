@@ -15,7 +15,7 @@ import httpx
 from shualian.core.settings import ENVIRONMENT_PREFIX, SETTINGS_FILE_VARIABLE
 from shualian.sandbox.steps import VisitWentWrong
 
-START_S = 180
+START_S = 400
 """A cold start on a busy machine; a quiet one takes a few seconds."""
 _LOOK_EVERY_S = 0.2
 _STOP_S = 20

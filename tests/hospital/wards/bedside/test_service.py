@@ -3,7 +3,7 @@
 import pytest
 
 from hospital.wards.ward import DAY_FEN, NURSE, Wards
-from hospital.world import LI, ZHANG, Fault, command
+from hospital.world import KIOSK, LI, ZHANG, Fault, command
 from shualian.core.identifiers import StaffId
 from shualian.core.refusals import Refused
 from shualian.hospital.model import COMMAND_DIFFERS, WHOLE_STAY, Channel
@@ -203,3 +203,21 @@ def test_outpatients_are_settled_batch_by_batch_as_before(wards: Wards) -> None:
     wards.payments.settle(command_id=payment.command_id, evidence=wards.confirmed(payment))
 
     assert _last_request(wards) == (item.chrg_bchno, False)
+
+
+def test_a_scanned_wristband_arms_the_device_at_the_bed_for_this_patient(any_wards: Wards) -> None:
+    stay = any_wards.admitted(LI)
+    code = any_wards.stays.print_wristband(stay_no=stay.stay_no, by=NURSE)
+
+    found = any_wards.bedside.call(wristband=code, terminal_id=KIOSK)
+
+    assert found.stay_no == stay.stay_no
+    assert any_wards.world.expected.calls == {KIOSK: LI.psn_no}
+
+
+def test_a_wristband_of_nobody_arms_nothing(any_wards: Wards) -> None:
+    with pytest.raises(Refused) as refused:
+        any_wards.bedside.call(wristband="no-such-wristband", terminal_id=KIOSK)
+
+    assert refused.value.kind is WRISTBAND_INVALID
+    assert any_wards.world.expected.calls == {}
