@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from played_visit import PlayedVisit
+from sandbox.visit.played import PlayedVisit
 from shualian.sandbox.province.cast import PLAYERS
 from shualian.sandbox.province.model import OTHER_REGION
 from shualian.sandbox.visit.story import Visit
@@ -37,8 +37,8 @@ STEPS = (
 
 
 @pytest.fixture(scope="module")
-def played(whole_visit_played: PlayedVisit) -> PlayedVisit:
-    return whole_visit_played
+def played(played_visit: PlayedVisit) -> PlayedVisit:
+    return played_visit
 
 
 @pytest.mark.parametrize("name", STEPS)

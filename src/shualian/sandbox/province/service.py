@@ -128,13 +128,13 @@ def load_province(
     with ExitStack() as opened:
         # Nobody is asked while loading; the notice promises a registry and a listener checks it.
         house = open_house(opened, settings, mode=Mode.SANDBOX, clock=clock)
-        settled, hospitals = _load(house, province, folder, clock, tell)
-    _stand_ins(folder, clock, settled)
+        loaded, hospitals = _load(house, province, folder, clock, tell)
+    _stand_ins(folder, clock, loaded)
     tell("替身：公安人口信息里有示例照片，电子支付账户里有演练用的钱")
     file = folder / SETTINGS_FILE
     file.write_text(_toml(settings), encoding="utf-8")
     _write_province(folder, seed, hospitals)
-    return Loaded(file, hospitals.terminals, settled)
+    return Loaded(file, hospitals.terminals, loaded)
 
 
 def settings_of(folder: Path, hospitals: Sequence[SampleHospital], ports: Ports) -> Settings:

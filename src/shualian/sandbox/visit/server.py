@@ -20,6 +20,9 @@ START_S = 400
 _LOOK_EVERY_S = 0.2
 _STOP_S = 20
 _ROWS_TRIED = 50
+_PORTS = (20_000, 32_000)
+"""Below the ports that Linux gives to clients: a client that knocks on one of those before the
+server listens may be connected to itself."""
 _SERVE = "import sys; from shualian.cli.main import run; sys.argv = ['shualian', 'serve']; run()"
 
 
@@ -52,7 +55,7 @@ def wait_until_healthy(origin: str, server: subprocess.Popen[bytes]) -> Mapping[
         while server.poll() is None and time.monotonic() < give_up_at:
             try:
                 answer: Mapping[str, object] = client.get(f"{base}/health").json()
-            except httpx.ConnectError:
+            except httpx.TransportError:
                 time.sleep(_LOOK_EVERY_S)
             else:
                 return answer
@@ -65,7 +68,7 @@ def free_ports(count: int) -> int:
     Raises:
         VisitWentWrong: When there are none.
     """
-    for first in random.SystemRandom().sample(range(20_000, 60_000 - count, count), _ROWS_TRIED):
+    for first in random.SystemRandom().sample(range(*_PORTS, count), _ROWS_TRIED):
         if all(_is_free(port) for port in range(first, first + count)):
             return first
     raise VisitWentWrong(f"expected {count} free ports in a row, found none")

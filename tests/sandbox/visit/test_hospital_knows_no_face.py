@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from played_visit import PlayedVisit
+from sandbox.visit.played import PlayedVisit
 from shualian.core.refusals import Refused
 from shualian.face.engine import FaceEngine
 from shualian.face.model import Embedding, Profile
@@ -65,8 +65,8 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(whole_visit_played: PlayedVisit) -> Played:
-    visit = whole_visit_played
+def played(played_visit: PlayedVisit) -> Played:
+    visit = played_visit
     assert [step.detail for step in visit.steps if not step.ok] == []
     faces = Faces(
         frames=[frame for shown in visit.shown for frame in shown.frames],
