@@ -1580,6 +1580,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hospital/v1/dispensing/requests/{request_no}/call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Call
+         * @description Call a number: the window's terminal waits for this one patient.
+         */
+        post: operations["call_hospital_v1_dispensing_requests__request_no__call_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/hospital/v1/dispensing/requests/{request_no}/handover": {
         parameters: {
             query?: never;
@@ -2898,6 +2918,26 @@ export interface paths {
         get: operations["beds_hospital_v1_wards_beds__ward__get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hospital/v1/wards/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Call
+         * @description Scan the wristband: the device at the bed waits for this one patient, 1:1.
+         */
+        post: operations["call_hospital_v1_wards_calls_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -6493,11 +6533,12 @@ export interface components {
         };
         /**
          * SessionBody
-         * @description Begin a dialysis.
+         * @description Begin a dialysis; ``doctor`` is who is on duty.
          */
         SessionBody: {
             /** Command Id */
             command_id: string;
+            doctor?: components["schemas"]["shualian__hospital__wards__api__DoctorBody"] | null;
             /** Encounter No */
             encounter_no: string;
         };
@@ -7224,6 +7265,16 @@ export interface components {
             };
         };
         /**
+         * WardCallBody
+         * @description Let a device at the bed wait for the patient of a wristband.
+         */
+        WardCallBody: {
+            /** Terminal Id */
+            terminal_id: string;
+            /** Wristband */
+            wristband: string;
+        };
+        /**
          * WardLine
          * @description A ward.
          */
@@ -7673,6 +7724,14 @@ export interface components {
             medins_list_codg: string;
             /** On Shelf */
             on_shelf: string;
+        };
+        /**
+         * CallBody
+         * @description To which terminal a number is called.
+         */
+        shualian__hospital__dispensing__api__CallBody: {
+            /** Terminal Id */
+            terminal_id: string;
         };
         /**
          * CommandBody
@@ -12012,6 +12071,53 @@ export interface operations {
             };
         };
     };
+    call_hospital_v1_dispensing_requests__request_no__call_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["shualian__hospital__dispensing__api__CallBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
     under_way_hospital_v1_dispensing_requests__request_no__handover_get: {
         parameters: {
             query?: never;
@@ -15127,6 +15233,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BedLine"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    call_hospital_v1_wards_calls_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WardCallBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StayLine"];
                 };
             };
             /** @description Refused */
