@@ -54,6 +54,7 @@ class Person:
         held: Callable[[Picture], Picture] = lambda frame: frame,
         each: Callable[[], None] = lambda: None,
         seed: int = 7,
+        degrees_a_frame: float = DEGREES_A_FRAME,
     ) -> None:
         """Stand there.
 
@@ -63,12 +64,14 @@ class Person:
             held: What is between the face and the camera.
             each: Done before each frame: the time that goes by.
             seed: Of motion and noise.
+            degrees_a_frame: As fast as the head turns.
         """
         self.shown: list[bytes] = []
         self._habit = habit
         self._held = held
         self._each = each
         self._seed = seed
+        self._degrees_a_frame = degrees_a_frame
         self._wanted = 0.0
         self._yaw = 0.0
         self._frames = self._video(actor)
@@ -89,6 +92,7 @@ class Person:
         return FaceVideo(actor, seed=self._seed, yaw_at=self._turn).frames(_FRAMES)
 
     def _turn(self, _seconds: float) -> float:
-        step = max(-DEGREES_A_FRAME, min(DEGREES_A_FRAME, self._wanted - self._yaw))
+        most = self._degrees_a_frame
+        step = max(-most, min(most, self._wanted - self._yaw))
         self._yaw += step
         return self._yaw

@@ -271,9 +271,7 @@ def test_a_doctor_makes_the_bill_wait_under_its_slip_and_settles_nothing(house: 
     house.world.ordered(encounter)
     house.be(Role.DOCTOR)
 
-    _, shown = house.at_window(
-        "prepare", command_id=command(), encounter_no=encounter.encounter_no
-    )
+    _, shown = house.at_window("prepare", command_id=command(), encounter_no=encounter.encounter_no)
     _, reserved = house.at_window(f"{shown['command_id']}/reserve")
 
     assert reserved["slip_no"]

@@ -45,6 +45,8 @@ EVERYTHING = (
 )
 """All three ticks of the notice."""
 
+_DEGREES_A_FRAME = 10.0
+"""A calm turn: frames that come late and close together show no head faster than heads are."""
 _DIM = 0.45
 _NOTICE_PATH = "/terminal/v1/notice"
 
@@ -181,7 +183,7 @@ class Faces:
     def lying(self, seen: str) -> Person:
         """Somebody who lies in a dim room."""
         actor = Actor.of(self._samples[seen])
-        return Person(actor, held=_in_bed, each=_Pace().wait, seed=self._seed)
+        return self._before_camera(actor, obeys, held=_in_bed)
 
     def instrument(self, actor: Actor, habit: Habit) -> Person:
         """What somebody holds before the camera."""
@@ -287,8 +289,21 @@ class Faces:
             proof.auth_no, intent.intent_id, scene, terminal.terminal_id, scan.first_frame_at
         )
 
-    def _before_camera(self, actor: Actor, habit: Habit) -> Person:
-        return Person(actor, habit, each=_Pace().wait, seed=self._seed)
+    def _before_camera(
+        self,
+        actor: Actor,
+        habit: Habit,
+        *,
+        held: Callable[[Picture], Picture] = lambda frame: frame,
+    ) -> Person:
+        return Person(
+            actor,
+            habit,
+            held=held,
+            each=_Pace().wait,
+            seed=self._seed,
+            degrees_a_frame=_DEGREES_A_FRAME,
+        )
 
 
 def notice_of(terminal: TerminalAtPlace, scene: Scene) -> str:

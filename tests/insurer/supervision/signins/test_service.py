@@ -46,6 +46,7 @@ from shualian.verification.model import ConsentPurpose, UnknownReason
 from shualian.verification.registry.model import REGISTRY_NO_MATCH
 
 BED = "002000000070000"
+CONSULTATION = "002000000010000"
 
 
 def _kind(refused: "pytest.ExceptionInfo[Refused]") -> RefusalKind:
@@ -346,11 +347,12 @@ def test_one_line_without_a_signed_in_doctor_holds_all_of_its_upload_back(house:
     assert len(taken) == 1
 
 
-def test_beds_and_nursing_need_no_doctor_at_work(house: House) -> None:
+@pytest.mark.parametrize("code", [BED, CONSULTATION])
+def test_a_bed_and_a_registration_need_no_doctor_at_work(house: House, code: str) -> None:
     house.registered()
     visit = house.office.visit(house.office.insured().psn_no, institution=HOSPITAL)
 
-    assert len(house.office.upload(visit, charge("1", 40_00, BED))) == 1
+    assert len(house.office.upload(visit, charge("1", 40_00, code))) == 1
 
 
 def test_what_was_taken_is_answered_again_after_the_doctor_has_left(house: House) -> None:
