@@ -27,7 +27,7 @@ from shualian.hospital.examinations.api import (
     staff_routes,
     terminal_routes,
 )
-from shualian.hospital.model import FaceEvidence
+from shualian.hospital.model import FaceEvidence, InsuredPerson
 from shualian.staff.model import Role
 from shualian.verification.model import Scene
 
@@ -68,8 +68,9 @@ def document(number: str) -> dict[str, Any]:
     return {"kind": "document", "id_number": number, "intent_id": IntentId(new_identifier())}
 
 
-def code(person: str) -> dict[str, Any]:
-    return {"kind": "code", "token": person, "intent_id": IntentId(new_identifier())}
+def code(world: World, person: InsuredPerson = ZHANG) -> dict[str, Any]:
+    shown = world.code(person)
+    return {"kind": "code", "token": shown.token, "intent_id": shown.intent_id}
 
 
 def paid(world: World, item: str = CHEST_CT) -> str:
@@ -84,7 +85,7 @@ def reported(
 ) -> str:
     order_no = paid(world, item)
     door.of(Role.TECHNICIAN, TECHNICIAN)
-    arrival = {"command_id": command(), "order_no": order_no, "evidence": code(ZHANG.psn_no)}
+    arrival = {"command_id": command(), "order_no": order_no, "evidence": code(world)}
     assert client.post(f"{PREFIX}/arrivals", json=arrival).status_code == 201
     client.post(f"{PREFIX}/{order_no}/perform")
     body = {"command_id": command(), "conclusion": "未见异常"} | report
@@ -133,7 +134,7 @@ def test_the_patient_lists_and_collects_at_a_machine_and_it_is_recorded(
 
 def test_a_stranger_gets_nothing_at_a_machine(client: TestClient, door: Door, world: World) -> None:
     order_no = reported(client, door, world)
-    evidence = code(LI.psn_no)
+    evidence = code(world, LI)
     assert client.post(REPORTS_PATH, json={"evidence": evidence}).json() == []
     body = {"command_id": command(), "order_no": order_no, "evidence": evidence}
     refused = client.post(COLLECTION_PATH, json=body)
@@ -191,7 +192,7 @@ def test_an_amended_report_needs_a_second_person(
 def test_each_act_is_for_its_own_roles(client: TestClient, door: Door, world: World) -> None:
     order_no = reported(client, door, world)
     report = {"command_id": command(), "conclusion": "甲"}
-    hand_out = {"command_id": command(), "order_no": order_no, "evidence": code(ZHANG.psn_no)}
+    hand_out = {"command_id": command(), "order_no": order_no, "evidence": code(world)}
     acts: list[tuple[Role, Callable[[], Any]]] = [
         (Role.CLERK, lambda: client.get(PREFIX)),
         (Role.CLERK, lambda: client.post(f"{PREFIX}/{order_no}/perform")),
