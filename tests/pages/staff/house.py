@@ -7,7 +7,6 @@ HTTP, so that each test begins where its role does. All people and numbers are m
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,9 @@ from shualian.sandbox.visit.kiosk import session_of
 from shualian.sandbox.visit.server import free_ports, serving, wait_until_healthy
 from shualian.staff.model import INSURER
 
-PEOPLE = 40
+PEOPLE = 120
+EMPLOYEE, RESIDENT = "310", "390"
+"""Only employees have a personal account, from which an own share may be paid."""
 SEED = 7
 FIRST = InstitutionCode("H99000000001")
 DOCTOR = "doctor01"
@@ -43,7 +44,7 @@ TABLET = (1024, 1366)
 MEDICINE = {
     "code": "YP001",
     "count": 2,
-    "use": {"dose": "每次 2 粒", "frequency": "每日三次", "route": "口服", "days": 7},
+    "use": {"dose": "2 粒", "frequency": "每日三次", "route": "口服", "days": 7},
 }
 LABORATORY = {"code": "HY001", "count": 1}
 _STAFF = "/hospital/v1"
@@ -65,22 +66,23 @@ class House:
         saved = known["passkeys_of_sample_administrators"][FIRST]
         self.passkey: Mapping[str, str] = saved
         self.supervisor_code = self._bootstrap()
-        # Old enough to have a card, insured in this region, each for one test.
-        self._people = iter(
+        # Insured in this region and old enough for a card; each for one test.
+        self._people = [
             each.person
             for each in province.residents
             if each.person.insurance.insuplc_admdvs == "990000"
-            and each.person.id_number.value[6:10] < "1990"
-        )
+            and each.person.id_number.value[6:10] < "2000"
+        ]
         server = opened.enter_context(serving(loaded.settings_file, log=folder / "server.log"))
         wait_until_healthy(self.hospital.staff_origin, server)
         self._confirm_doctor()
         self.open_drawer()
-        self._numbers = count(1)
 
-    def next_person(self) -> str:
+    def next_person(self, insutype: str = EMPLOYEE) -> str:
         """The ID number of somebody who has no business with another test."""
-        return next(self._people).id_number.value
+        found = next(each for each in self._people if each.insurance.insutype == insutype)
+        self._people.remove(found)
+        return found.id_number.value
 
     def staff(self, login: str) -> StaffAtDesk:
         """Somebody of the hospital, signed in over HTTP."""

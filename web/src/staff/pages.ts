@@ -20,7 +20,7 @@ const page = (name: string, roles: readonly Role[], side: Page['side'], load: ()
 
 export const PAGES: readonly Page[] = [
   page('cashier', ['clerk'], 'hospital', () => import('./cashier/Cashier.vue')),
-  page('register', ['clerk', 'nurse'], 'hospital', () => import('./cashier/Register.vue')),
+  page('register', ['clerk'], 'hospital', () => import('./cashier/Register.vue')),
   page('refunds', ['clerk'], 'hospital', () => import('./cashier/Refunds.vue')),
   page('shift', ['clerk', 'administrator'], 'hospital', () => import('./cashier/Shifts.vue')),
   page('clinic', ['doctor'], 'hospital', () => import('./clinic/Clinic.vue')),
@@ -30,6 +30,7 @@ export const PAGES: readonly Page[] = [
   page('ward', ['nurse'], 'hospital', () => import('./ward/Wards.vue')),
   page('dialysis', ['nurse'], 'hospital', () => import('./ward/Dialysis.vue')),
   page('checks', ['nurse'], 'hospital', () => import('./ward/Checks.vue')),
+  page('registration', ['nurse'], 'hospital', () => import('./cashier/Register.vue')),
   page('examinations', ['technician', 'doctor'], 'hospital', () => import('./desk/Examinations.vue')),
   page('closing', ['administrator'], 'hospital', () => import('./admin/Closing.vue')),
   page('overrides', ['administrator'], 'hospital', () => import('./admin/Overrides.vue')),

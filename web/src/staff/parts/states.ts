@@ -26,6 +26,7 @@ const TONES: Readonly<Record<string, Tone>> = {
   in_consultation: 'success',
   waiting_results: 'warning',
   returned: 'primary',
+  arrived: 'primary',
   // medicine
   waiting: 'primary',
   reviewed: 'info',
@@ -33,7 +34,9 @@ const TONES: Readonly<Record<string, Tone>> = {
   part_released: 'warning',
   // terminals, accounts, checks
   active: 'success',
-  healthy: 'success',
+  online: 'success',
+  degraded: 'warning',
+  at_risk: 'danger',
   pending: 'warning',
   invited: 'info',
   suspended: 'danger',
