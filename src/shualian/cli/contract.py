@@ -1,5 +1,6 @@
 """`shualian contract`: write what the pages are built against."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,14 @@ def contract(
     folder: Annotated[Path, typer.Argument(help="Where to write, `web/contract` of the sources")],
 ) -> None:
     """Write the OpenAPI documents and the spoken sentences; nothing of a running server."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in contract_files().items():
+        (folder / name).write_text(text, encoding="utf-8")
+        typer.echo(folder / name)
+
+
+def contract_files() -> Mapping[str, str]:
+    """The files by their names: of listeners as they are assembled, with one hospital beside."""
     from shualian.assembly import open_house
     from shualian.insurer.notices.store import load_notices, packaged_notices
     from shualian.verification.failures.model import FAILURES
@@ -35,7 +44,6 @@ def contract(
         build_terminal_listener,
     )
 
-    folder.mkdir(parents=True, exist_ok=True)
     notices = [load_notices(packaged_notices()).current]
     with ExitStack() as opened:
         data_dir = opened.enter_context(temporary_or_kept(None))
@@ -50,13 +58,10 @@ def contract(
         house = open_house(opened, settings, mode=Mode.SANDBOX, clock=SystemClock())
         insurer, (hospital,) = house.insurer, house.hospitals
         at_terminals = build_terminal_listener(insurer, settings, hospital=hospital)
-        written = {
+        return {
             "terminal.json": openapi_text(at_terminals),
             "insurer.json": openapi_text(build_staff_listener(insurer, settings)),
             "hospital.json": openapi_text(build_hospital_listener(hospital, insurer, settings)),
             "spoken.json": spoken_text(FAILURES.values(), notices),
             "vectors.json": vectors_text(),
         }
-    for name, text in written.items():
-        (folder / name).write_text(text, encoding="utf-8")
-        typer.echo(folder / name)

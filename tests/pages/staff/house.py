@@ -15,11 +15,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 from pages.chromium import launched
 from shualian.assembly import open_house
 from shualian.core.clock import SystemClock
+from shualian.core.id_number import SANDBOX_REGION
 from shualian.core.identifiers import CommandId, InstitutionCode, new_identifier
 from shualian.core.mode import Mode
 from shualian.sandbox.authenticator import Authenticator
 from shualian.sandbox.province.hospital import PASSPHRASE
-from shualian.sandbox.province.model import PHYSICIAN_CODE, sample_province
+from shualian.sandbox.province.model import PHYSICIAN_CODE, Resident, sample_province
 from shualian.sandbox.province.service import (
     PORTS,
     PROVINCE_FILE,
@@ -66,13 +67,10 @@ class House:
         saved = known["passkeys_of_sample_administrators"][FIRST]
         self.passkey: Mapping[str, str] = saved
         self.supervisor_code = self._bootstrap()
-        # Insured in this region and old enough for a card; each for one test.
-        self._people = [
-            each.person
-            for each in province.residents
-            if each.person.insurance.insuplc_admdvs == "990000"
-            and each.person.id_number.value[6:10] < "2000"
-        ]
+        # Insured in this region, the richest personal account first; each for one test.
+        here = [each for each in province.residents if _insured_here(each)]
+        by_balance = sorted(here, key=lambda each: each.balance_fen, reverse=True)
+        self._people = [each.person for each in by_balance]
         server = opened.enter_context(serving(loaded.settings_file, log=folder / "server.log"))
         wait_until_healthy(self.hospital.staff_origin, server)
         self._confirm_doctor()
@@ -176,6 +174,10 @@ class House:
                 employer=INSURER, login="supervisor", name="示例监管员"
             )
             return made.code
+
+
+def _insured_here(resident: Resident) -> bool:
+    return resident.person.insurance.insuplc_admdvs == SANDBOX_REGION
 
 
 def command() -> CommandId:

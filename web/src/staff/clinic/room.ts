@@ -82,7 +82,7 @@ export function useRoom() {
     const begun = await act(() => got(hospital.POST(`${PATH}/{encounter_no}/begin`, { params, body: { evidence } })))
     if (begun === undefined) return
     visit.value = begun
-    await see()
+    await Promise.all([see(), list()])
   }
 
   async function step(name: 'missed' | 'close' | 'returned' | 'awaiting-results'): Promise<void> {
