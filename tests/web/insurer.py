@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import httpx
@@ -41,6 +43,9 @@ from terminals.district import ADDRESS, HOSPITAL, ORIGIN, Device, District
 SETTINGS = Settings(
     terminal_origin=ORIGIN, staff_origin=STAFF_ORIGIN, registry_url="http://localhost:1"
 )
+OWN = HospitalSettings(
+    code=HOSPITAL, name="示例市第一医院", terminal_origin=ORIGIN, staff_origin=STAFF_ORIGIN
+)
 SCENE = "01101"
 HOSPITAL_COOKIE = f"shualian_staff_hospital_{HOSPITAL}"
 CALIBRATION = calibration_from_json(
@@ -70,10 +75,15 @@ class Listeners:
         self.ward = Ward(self.hospital_database, folder / "hospital-keys")
         self.ward.clock.set(self.office.clock.now())
         self.side = self._side()
-        hospital = self._hospital()
+        named = SimpleNamespace(staff=self.ward.services, institution=HOSPITAL, settings=OWN)
+        known = cast("HospitalSide", named)
         self.terminal: FastAPI = build_terminal_listener(self.side, SETTINGS)
-        self.staff: FastAPI = build_staff_listener(self.side, SETTINGS, hospitals=[hospital])
-        self.hospital: FastAPI = build_hospital_listener(hospital, self.side, SETTINGS)
+        self.staff: FastAPI = build_staff_listener(self.side, SETTINGS, hospitals=[known])
+
+    @cached_property
+    def hospital(self) -> FastAPI:
+        """The listener of the whole hospital; slow to make, so made when it is asked for."""
+        return build_hospital_listener(self._hospital(), self.side, SETTINGS)
 
     def _side(self) -> InsurerSide:
         services = TerminalServices(
@@ -98,12 +108,9 @@ class Listeners:
         """A real hospital over its database; its staff are those of the ward."""
         for tables in HOSPITAL_TABLES:
             self.hospital_database.create_tables(tables)
-        own = HospitalSettings(
-            code=HOSPITAL, name="示例市第一医院", terminal_origin=ORIGIN, staff_origin=STAFF_ORIGIN
-        )
         hospital = HospitalSide(
             SETTINGS.model_copy(update={"data_dir": self._folder}),
-            hospital=own,
+            hospital=OWN,
             prices=load_price_list(packaged_price_lists() / "990000-illustrative.csv"),
             insurer=ports_of(self.side, HOSPITAL, self.district.clock),
             mode=Mode.SANDBOX,
