@@ -13,7 +13,8 @@ LINE_HEIGHT_MIN = 1.3
 
 _RULES = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']"
 _SIZES = """([textMin, targetMin, lineMin]) => {
-  const visible = (element) => element.checkVisibility() && !element.closest('.out-of-sight, .hidden, .el-checkbox__input')
+  const unseen = '.out-of-sight, .hidden, .el-checkbox__input'
+  const visible = (element) => element.checkVisibility() && !element.closest(unseen)
   const shown = (element) => element.className + ': ' + element.textContent.trim().slice(0, 20)
   const found = []
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
