@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -11,9 +10,6 @@ from hypothesis import HealthCheck, settings
 
 from shualian.core.database import Database, PostgresDatabase, SqliteDatabase
 from shualian.sandbox.postgres_server import PostgresServer
-
-if TYPE_CHECKING:
-    from played_visit import PlayedVisit
 
 # No test may fail because a machine is slow; a failing example prints how to repeat it.
 settings.register_profile(
@@ -107,11 +103,3 @@ def postgres_database(postgres_url: str) -> Iterator[PostgresDatabase]:
 def any_database(request: pytest.FixtureRequest) -> Database:
     database: Database = request.getfixturevalue(f"{request.param}_database")
     return database
-
-
-@pytest.fixture(scope="session")
-def whole_visit_played(tmp_path_factory: pytest.TempPathFactory) -> "PlayedVisit":
-    """The whole visit, played once against a server of its own; several files look at it."""
-    from played_visit import play_whole_visit
-
-    return play_whole_visit(tmp_path_factory.mktemp("whole-visit") / "kept")

@@ -7,20 +7,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from types import SimpleNamespace
 from typing import cast
 
 import httpx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from shualian.assembly import INSURER_TABLES, HospitalSide, InsurerSide
+from shualian.assembly import HOSPITAL_TABLES, INSURER_TABLES, HospitalSide, InsurerSide
+from shualian.assembly.house import ports_of
 from shualian.assembly.insurer_side import assemble_insurer
 from shualian.core.database import SqliteDatabase
 from shualian.core.mode import Mode
-from shualian.core.settings import Settings
+from shualian.core.settings import HospitalSettings, Settings
 from shualian.face.calibration import calibration_from_json
 from shualian.face.engine import FaceEngine
+from shualian.hospital.orders.store import load_price_list, packaged_price_lists
 from shualian.sandbox.authenticator import ORIGIN as STAFF_ORIGIN
 from shualian.staff.model import INSURER, Caller
 from shualian.terminals.agent.model import ClaimBody, sign_request
@@ -69,8 +70,7 @@ class Listeners:
         self.ward = Ward(self.hospital_database, folder / "hospital-keys")
         self.ward.clock.set(self.office.clock.now())
         self.side = self._side()
-        ward = SimpleNamespace(staff=self.ward.services, institution=HOSPITAL)
-        hospital = cast("HospitalSide", ward)
+        hospital = self._hospital()
         self.terminal: FastAPI = build_terminal_listener(self.side, SETTINGS)
         self.staff: FastAPI = build_staff_listener(self.side, SETTINGS, hospitals=[hospital])
         self.hospital: FastAPI = build_hospital_listener(hospital, self.side, SETTINGS)
@@ -93,6 +93,25 @@ class Listeners:
             calibration=CALIBRATION,
         )
         return replace(side, terminals=services, staff=self.office.services)
+
+    def _hospital(self) -> HospitalSide:
+        """A real hospital over its database; its staff are those of the ward."""
+        for tables in HOSPITAL_TABLES:
+            self.hospital_database.create_tables(tables)
+        own = HospitalSettings(
+            code=HOSPITAL, name="示例市第一医院", terminal_origin=ORIGIN, staff_origin=STAFF_ORIGIN
+        )
+        hospital = HospitalSide(
+            SETTINGS.model_copy(update={"data_dir": self._folder}),
+            hospital=own,
+            prices=load_price_list(packaged_price_lists() / "990000-illustrative.csv"),
+            insurer=ports_of(self.side, HOSPITAL, self.district.clock),
+            mode=Mode.SANDBOX,
+            clock=self.ward.clock,
+            database=self.hospital_database,
+        )
+        hospital.staff = self.ward.services
+        return hospital
 
     def close(self) -> None:
         self.insurer_database.close()

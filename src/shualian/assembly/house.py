@@ -54,18 +54,22 @@ def hospital_beside(
     Raises:
         Refused: As :func:`open_hospital_side`; ``hospital.price_list_invalid``.
     """
-    institution = InstitutionCode(hospital.code)
     return open_hospital_side(
         settings,
         hospital=hospital,
         prices=load_price_list(hospital.prices or packaged_price_lists() / _SAMPLE_PRICES),
-        insurer=InsurerPorts(
-            platform=LocalInsurerPlatform(insurer, clock),
-            proofs=insurer.verification,
-            books=LocalInsurerBooks(insurer, institution),
-            sign_ins=insurer.supervision.sign_ins,
-            expectations=LocalExpectations(insurer.insured.expectations, institution),
-        ),
+        insurer=ports_of(insurer, InstitutionCode(hospital.code), clock),
         mode=mode,
         clock=clock,
+    )
+
+
+def ports_of(insurer: InsurerSide, institution: InstitutionCode, clock: Clock) -> InsurerPorts:
+    """What a hospital reaches of an insurer in the same process."""
+    return InsurerPorts(
+        platform=LocalInsurerPlatform(insurer, clock),
+        proofs=insurer.verification,
+        books=LocalInsurerBooks(insurer, institution),
+        sign_ins=insurer.supervision.sign_ins,
+        expectations=LocalExpectations(insurer.insured.expectations, institution),
     )

@@ -60,6 +60,8 @@ _PROBLEM = {"description": "Refused", "content": {MEDIA_TYPE: {"schema": PROBLEM
 _SAFE = frozenset(("GET", "HEAD"))
 _DECIDING = frozenset((Role.ADMINISTRATOR, Role.SUPERVISOR))
 _LOOKING = _DECIDING | {Role.TECHNICIAN, Role.OPERATOR}
+_BESIDE_TERMINALS = _LOOKING | {Role.CLERK, Role.DOCTOR, Role.NURSE, Role.PHARMACIST}
+"""Who says which terminal stands beside them."""
 _AT_THE_WINDOW = _DECIDING | {Role.CLERK, Role.OPERATOR}
 _TREATING = frozenset((Role.DOCTOR, Role.NURSE, Role.SUPERVISOR))
 _RECEIVING = frozenset((Role.CLERK, Role.DOCTOR, Role.NURSE, Role.TECHNICIAN, Role.ADMINISTRATOR))
@@ -228,7 +230,8 @@ def _desks(
 ) -> APIRouter:
     """Terminals and windows, for pages of this origin."""
     desks = APIRouter(dependencies=[Depends(staff_api.own_origin(party))])
-    desks.include_router(terminals_api.staff_router(insurer.terminals, actor_of(caller)))
+    beside = actor_of(caller, looking=_BESIDE_TERMINALS)
+    desks.include_router(terminals_api.staff_router(insurer.terminals, beside))
     for desk in _windows(insurer, caller):
         desks.include_router(desk)
     return _documented(desks)

@@ -238,7 +238,7 @@ class TestAtAWindow:
         _, ended = house.at_window(f"{shown['command_id']}/resolve")
         assert ended["done"]
 
-    @pytest.mark.parametrize("role", [Role.DOCTOR, Role.VOLUNTEER, Role.TECHNICIAN])
+    @pytest.mark.parametrize("role", [Role.VOLUNTEER, Role.TECHNICIAN])
     def test_other_roles_do_not_pay(self, house: House, role: Role) -> None:
         house.be(role)
         _, problem = house.at_window("prepare", command_id=command(), encounter_no="E1")
@@ -264,3 +264,18 @@ def test_no_answer_and_no_address_names_anybody(house: House) -> None:
     assert ZHANG.psn_name not in said
     assert ZHANG.certno.value not in said
     assert ZHANG.psn_no not in said
+
+
+def test_a_doctor_makes_the_bill_wait_under_its_slip_and_settles_nothing(house: House) -> None:
+    encounter = house.world.registered()
+    house.world.ordered(encounter)
+    house.be(Role.DOCTOR)
+
+    _, shown = house.at_window("prepare", command_id=command(), encounter_no=encounter.encounter_no)
+    _, reserved = house.at_window(f"{shown['command_id']}/reserve")
+
+    assert reserved["slip_no"]
+    _, seen = house.seen(shown["command_id"])
+    assert seen["state"] == "reserved"
+    status, refused = house.at_window(f"{shown['command_id']}/settle", evidence=house.face(shown))
+    assert (status, refused["code"]) == (409, "staff.role_missing")

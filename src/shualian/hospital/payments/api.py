@@ -41,6 +41,8 @@ TERMINAL_PREFIX = "/terminal/v1/hospital/payments"
 
 PAYING = frozenset((Role.CLERK, Role.NURSE, Role.PHARMACIST, Role.ADMINISTRATOR))
 """Who settles with a person at a window, a ward's desk or the dispensary."""
+BILLING = PAYING | {Role.DOCTOR}
+"""Who may make a bill wait under its slip; a doctor in the consulting room."""
 UNDOING = frozenset((Role.CLERK, Role.ADMINISTRATOR))
 """Who takes a settlement back, or waits for an outcome no more."""
 
@@ -236,15 +238,40 @@ def staff_routes(
     """
     routes = APIRouter(prefix=STAFF_PREFIX, tags=["payments"])
 
+    def billing(request: Request) -> Caller:
+        return _of(payments, caller(request), BILLING)
+
     def paying(request: Request) -> Caller:
         return _of(payments, caller(request), PAYING)
 
     def undoing(request: Request) -> Caller:
         return _of(payments, caller(request), UNDOING)
 
+    _add_billing(routes, payments, billing)
     _add_paying(routes, payments, paying, clock)
     _add_undoing(routes, payments, undoing)
     return routes
+
+
+def _add_billing(
+    routes: APIRouter, payments: Payments, billing: Callable[[Request], Caller]
+) -> None:
+    allowed = [Depends(billing)]
+
+    @routes.post("/prepare", dependencies=allowed)
+    def prepare(body: PrepareBody) -> PaymentAnswer:
+        """Show who would pay what, and why; moves nothing."""
+        return _prepared(payments, body)
+
+    @routes.get("/{command_id}", dependencies=allowed)
+    def get(command_id: _CommandPath) -> PaymentAnswer:
+        """How it stands; asks nobody."""
+        return answer_of(payments.get(command_id=CommandId(command_id)))
+
+    @routes.post("/{command_id}/reserve", dependencies=allowed)
+    def reserve(command_id: _CommandPath) -> PaymentAnswer:
+        """Make a slip."""
+        return answer_of(payments.reserve(command_id=CommandId(command_id)))
 
 
 def _add_paying(
@@ -252,20 +279,10 @@ def _add_paying(
 ) -> None:
     allowed = [Depends(paying)]
 
-    @routes.post("/prepare", dependencies=allowed)
-    def prepare(body: PrepareBody) -> PaymentAnswer:
-        """Show who would pay what, and why; moves nothing."""
-        return _prepared(payments, body)
-
     @routes.post("/by-slip", dependencies=allowed)
     def by_slip(body: SlipBody) -> PaymentAnswer:
         """The bill of a slip."""
         return answer_of(payments.by_slip(slip_no=body.slip_no))
-
-    @routes.get("/{command_id}", dependencies=allowed)
-    def get(command_id: _CommandPath) -> PaymentAnswer:
-        """How it stands; asks nobody."""
-        return answer_of(payments.get(command_id=CommandId(command_id)))
 
     @routes.get("/{command_id}/offer", dependencies=allowed)
     def offer(command_id: _CommandPath) -> OfferAnswer:
@@ -287,11 +304,6 @@ def _add_paying(
             from_wallet_fen=Fen(body.from_wallet_fen),
         )
         return answer_of(settled)
-
-    @routes.post("/{command_id}/reserve", dependencies=allowed)
-    def reserve(command_id: _CommandPath) -> PaymentAnswer:
-        """Make a slip."""
-        return answer_of(payments.reserve(command_id=CommandId(command_id)))
 
     @routes.post("/{command_id}/withdraw", dependencies=allowed)
     def withdraw(command_id: _CommandPath) -> PaymentAnswer:

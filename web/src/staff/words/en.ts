@@ -438,7 +438,9 @@ export const en: Words = {
     make_bill: 'Make the bill',
     paying: 'Awaiting the outcome, or cash is still to be paid at a window',
     go_on: 'It is paid, go on',
-    face: 'The patient may scan at the pharmacy’s terminal, or show one of these here:',
+    call: 'Call to the window',
+    called: '{number} is called; the terminal waits for this patient',
+    face: 'Or one of these is shown here:',
     who: 'Who collects',
     patient: 'The patient',
     proxy: 'A proxy',
@@ -448,6 +450,7 @@ export const en: Words = {
     done: 'Handed out',
     owed_slip: 'The rest under slip',
   },
+  beside: { terminal: 'Terminal beside you', choose: 'Choose a terminal' },
   wrong: {
     title: 'Wrong person! Do not hand out',
     stop: '. Take the medicine back. ',
@@ -516,6 +519,8 @@ export const en: Words = {
     ways: { face: 'Face', wristband: 'Wristband', shown: 'Code, card, document' },
     face: 'The patient looks at the bedside terminal; number',
     scan: 'Scan the wristband',
+    call: 'Let the terminal wait for this patient',
+    armed: 'The terminal waits for this patient',
     reason: 'Why not by face',
     choose: 'Choose',
     reasons: {

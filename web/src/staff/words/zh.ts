@@ -438,7 +438,9 @@ export const zh = {
     make_bill: '出账单',
     paying: '正在等结果，或还有现金要在窗口付',
     go_on: '已付好，继续发药',
-    face: '病人可以在药房终端刷脸；或在这里出示下面一种：',
+    call: '叫到窗口',
+    called: '已叫 {number}，终端在等这位病人',
+    face: '也可以在这里出示下面一种：',
     who: '谁来取',
     patient: '本人',
     proxy: '家属代取',
@@ -448,6 +450,7 @@ export const zh = {
     done: '已发药',
     owed_slip: '欠药凭单号来取：',
   },
+  beside: { terminal: '旁边的终端', choose: '请选终端' },
   wrong: {
     title: '不是这个病人！不要发药',
     stop: '。药先收回来。',
@@ -516,6 +519,8 @@ export const zh = {
     ways: { face: '刷脸', wristband: '腕带', shown: '码、卡、证件' },
     face: '请病人看床旁终端刷脸，单号',
     scan: '扫腕带',
+    call: '让终端等这位病人',
+    armed: '终端在等这位病人',
     reason: '为什么不刷脸',
     choose: '请选',
     reasons: {

@@ -1,4 +1,4 @@
-"""Who stands at the window: looked at before anything is stored, and nothing is redeemed."""
+"""Who stands at the window: a face is read, a code that only collects is used up; pays nothing."""
 
 from dataclasses import replace
 

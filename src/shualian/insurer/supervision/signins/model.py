@@ -174,6 +174,11 @@ class SignIn:
         """From when it covers nothing any more, UTC."""
         return self.valid_until if self.signed_out_at is None else self.signed_out_at
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether a colleague confirmed it, in place of the doctor's face."""
+        return self.means is SignInMeans.CONFIRMED
+
     def covers(self, moment: datetime) -> bool:
         """Whether the doctor was signed in at ``moment``."""
         return self.signed_in_at <= moment < self.ends_at
