@@ -93,7 +93,9 @@ def test_care_elsewhere_takes_the_catalogue_of_the_care_region() -> None:
     assert found["policy"]["policy_id"] == "990000-310"
     assert found["catalogue"]["catalogue_id"] == "990100"
     assert found["lines"][0]["overlmt_amt"] == "30.00"
-    assert found["trace"][2]["zh"] == "在参保地以外就医：待遇和参保地一样"
+    assert found["trace"][2]["zh"] == (
+        "在参保地以外就医（目录按就医地 990100，待遇按参保地 990000）：待遇和参保地一样"
+    )
 
 
 @pytest.mark.parametrize(
