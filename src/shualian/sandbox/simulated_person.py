@@ -54,7 +54,7 @@ class Person:
         held: Callable[[Picture], Picture] = lambda frame: frame,
         each: Callable[[], None] = lambda: None,
         seed: int = 7,
-        degrees_a_frame: float = DEGREES_A_FRAME,
+        degrees_a_frame: Callable[[], float] = lambda: DEGREES_A_FRAME,
     ) -> None:
         """Stand there.
 
@@ -64,7 +64,7 @@ class Person:
             held: What is between the face and the camera.
             each: Done before each frame: the time that goes by.
             seed: Of motion and noise.
-            degrees_a_frame: As fast as the head turns.
+            degrees_a_frame: How far the head turns at most until the next frame.
         """
         self.shown: list[bytes] = []
         self._habit = habit
@@ -92,7 +92,7 @@ class Person:
         return FaceVideo(actor, seed=self._seed, yaw_at=self._turn).frames(_FRAMES)
 
     def _turn(self, _seconds: float) -> float:
-        most = self._degrees_a_frame
+        most = self._degrees_a_frame()
         step = max(-most, min(most, self._wanted - self._yaw))
         self._yaw += step
         return self._yaw

@@ -25,7 +25,7 @@ from shualian.face.engine import FaceEngine
 from shualian.face.model import Embedding, Profile
 from shualian.face.pictures import decode_picture
 from shualian.face.weights.source import WeightSource
-from shualian.hospital.model import FaceEvidence, evidence_from_bytes
+from shualian.hospital.model import FaceEvidence, any_evidence_from_bytes
 from shualian.sandbox import city
 from shualian.trust.keys import DevelopmentKeys
 from shualian.trust.sealing import Sealer
@@ -270,10 +270,11 @@ def _opened_evidence(folder: Path) -> Iterator[FaceEvidence]:
             " evidence_sealed FROM payment"
         ).fetchall()
     for purpose, context, sealed in rows:
-        if sealed is None:
+        # A stay is kept with its evidence elsewhere.
+        if not sealed:
             continue
         plain = sealer.open(sealed, purpose=purpose, context=context.encode())
-        evidence = evidence_from_bytes(plain)
+        evidence = any_evidence_from_bytes(plain)
         if isinstance(evidence, FaceEvidence):
             yield evidence
 

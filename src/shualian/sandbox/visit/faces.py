@@ -45,8 +45,10 @@ EVERYTHING = (
 )
 """All three ticks of the notice."""
 
-_DEGREES_A_FRAME = 10.0
-"""A calm turn: frames that come late and close together show no head faster than heads are."""
+_DEGREES_A_SECOND = 150.0
+"""A calm turn of a head."""
+_DEGREES_A_FRAME_MAX = 24.0
+"""However late a frame is: the one after it may come at once."""
 _DIM = 0.45
 _NOTICE_PATH = "/terminal/v1/notice"
 
@@ -296,13 +298,14 @@ class Faces:
         *,
         held: Callable[[Picture], Picture] = lambda frame: frame,
     ) -> Person:
+        pace = _Pace()
         return Person(
             actor,
             habit,
             held=held,
-            each=_Pace().wait,
+            each=pace.wait,
             seed=self._seed,
-            degrees_a_frame=_DEGREES_A_FRAME,
+            degrees_a_frame=pace.degrees,
         )
 
 
@@ -373,14 +376,19 @@ class _Pace:
     """A camera gives a frame each fifteenth of a second and not sooner."""
 
     def __init__(self) -> None:
-        self._next = time.monotonic()
+        self._last = time.monotonic()
+        self._passed_s = 0.0
 
     def wait(self) -> None:
         """Until the next frame is there."""
+        due = self._last + 1 / FRAMES_PER_SECOND
+        time.sleep(max(0.0, due - time.monotonic()))
         now = time.monotonic()
-        if self._next > now:
-            time.sleep(self._next - now)
-        self._next = max(now, self._next) + 1 / FRAMES_PER_SECOND
+        self._passed_s, self._last = now - self._last, now
+
+    def degrees(self) -> float:
+        """How far a head turns in the time that has passed since the frame before."""
+        return min(_DEGREES_A_FRAME_MAX, _DEGREES_A_SECOND * self._passed_s)
 
 
 def _in_bed(frame: Picture) -> Picture:

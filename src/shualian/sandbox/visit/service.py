@@ -8,10 +8,12 @@ plumbing and the rules, and says nothing about live people; error rates are in
 """
 
 import json
+import subprocess
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -89,15 +91,23 @@ class WholeVisit:
         self._people = people
         self._opened = opened
         self._settings: Settings
+        self._server: subprocess.Popen[bytes] | None = None
 
     def play(self) -> Iterator[VisitStep]:
         """The steps in order, each when it is done."""
         for acts in (self._opening, self._course, self._others, self._refusals, self._end):
             for name, act in acts():
-                step = _timed(name, act)
+                step = self._told(_timed(name, act))
                 yield step
                 if not step.ok:
                     return
+
+    def _told(self, step: VisitStep) -> VisitStep:
+        """A step that failed because the server was gone says so."""
+        code = None if self._server is None else self._server.poll()
+        if step.ok or code is None:
+            return step
+        return replace(step, detail=f"{step.detail} (the server ended with status {code})")
 
     @property
     def receipt(self) -> tuple[str, ...]:
@@ -165,6 +175,7 @@ class WholeVisit:
         file = self._folder / SETTINGS_FILE
         self._settings = Settings.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
         server = self._opened.enter_context(serving(file, log=self._folder / LOG_FILE))
+        self._server = server
         hospital = next(each for each in self._settings.hospitals if each.code == FIRST_HOSPITAL)
         self.addresses = {
             "自助机（医院终端）": f"{hospital.terminal_origin}/kiosk/",
