@@ -129,7 +129,7 @@ def test_demo_ends_well_and_says_so_in_json() -> None:
     assert answer["ok"] is True
     steps = answer["steps"]
     assert isinstance(steps, list)
-    assert all({"step", "ok", "detail", "ms"} == step.keys() for step in steps)
+    assert all({"step", "ok", "detail", "ms", "own", "paid"} == step.keys() for step in steps)
 
 
 def test_a_wrong_use_is_told_with_status_2() -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shualian.cli.later import imported_when_used
 from shualian.core.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -23,9 +24,22 @@ if TYPE_CHECKING:
 
 FAILED_EXIT_CODE = 1
 
+app = typer.Typer(
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    cls=imported_when_used(
+        {
+            "terminal": "shualian.cli.terminal:demo",
+            "verify": "shualian.cli.verification:demo",
+        }
+    ),
+)
+
 Played = TypeVar("Played", bound="Step")
 
 
+@app.callback()
 def demo(
     context: typer.Context,
     headless: Annotated[

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from shualian.face.evaluation.attack_detection import AttackDetection
 from shualian.face.evaluation.identification import Identification
@@ -335,17 +335,17 @@ def _draw_curve(axes: "Axes", found: Recognition) -> None:
     floor = 0.5 / found.genuine_pairs
 
     def deviate(rates: Sequence[float]) -> Sequence[float]:
-        deviates: list[float] = norm.ppf(np.clip(rates, floor, 1 - floor)).tolist()
+        deviates: list[float] = ndtri(np.clip(rates, floor, 1 - floor)).tolist()
         return deviates
 
-    fmr = norm.ppf([point.fmr for point in found.det])
+    fmr = ndtri([point.fmr for point in found.det])
     bands = [point.fnmr for point in found.det]
     low, high = deviate([each.low for each in bands]), deviate([each.high for each in bands])
     axes.fill_between(fmr, low, high, alpha=0.2, linewidth=0, label="95 %, identity bootstrap")
     axes.plot(fmr, deviate([each.value for each in bands]), label="DET")
     resolved = [point for point in found.operating_points if point.false_matches]
     axes.plot(
-        norm.ppf([point.fmr_limit for point in resolved]),
+        ndtri([point.fmr_limit for point in resolved]),
         deviate([point.fnmr.value for point in resolved]),
         "o",
         label="FNMR at FMR " + ", ".join(limit_key(point.fmr_limit) for point in resolved),
@@ -356,12 +356,12 @@ def _draw_curve(axes: "Axes", found: Recognition) -> None:
 
 def _scale_axes(axes: "Axes", found: Recognition) -> None:
     ends = {"x": 0.5 / found.impostor_pairs, "y": 0.4 / found.genuine_pairs}
-    ticks = [float(norm.ppf(tick)) for tick in _TICKS]
+    ticks = [float(ndtri(tick)) for tick in _TICKS]
     names = [f"{100 * tick:g}" for tick in _TICKS]
     axes.set_xticks(ticks, names)
     axes.set_yticks(ticks, names)
-    axes.set_xlim(norm.ppf(ends["x"]), norm.ppf(0.5))
-    axes.set_ylim(norm.ppf(ends["y"]), norm.ppf(0.5))
+    axes.set_xlim(ndtri(ends["x"]), ndtri(0.5))
+    axes.set_ylim(ndtri(ends["y"]), ndtri(0.5))
     axes.axline((0, 0), slope=1, color="grey", linewidth=0.8, linestyle=":")
     axes.grid(visible=True, linewidth=0.3)
     axes.set_xlabel("False match rate, %")
