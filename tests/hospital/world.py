@@ -123,6 +123,7 @@ from shualian.hospital.records.service import Records
 from shualian.hospital.scheduling import store as scheduling_store
 from shualian.hospital.scheduling.model import BookingPolicy, Department, Doctor, Title
 from shualian.hospital.scheduling.service import Appointments, OrderedFees, Schedule
+from shualian.hospital.selfpaid.service import Payers, SelfPaid
 from shualian.hospital.stock import store as stock_store
 from shualian.hospital.stock.service import Stock
 from shualian.hospital.wallet import store as wallet_store
@@ -1392,12 +1393,24 @@ class World:
     def hospital_of(self, institution: InstitutionCode) -> Hospital:
         """The services of a hospital that keeps its rows in the same database."""
         database, clock = BreakableDatabase(self.database, self.breaker), self.clock
+        prices = PriceLists(institution=institution, database=database, clock=clock, first=PRICES)
+        payers = Payers(
+            insurer=self.insurer,
+            self_paid=SelfPaid(
+                institution=institution,
+                database=database,
+                clock=clock,
+                prices=prices,
+                insurer=self.insurer,
+                proofs=self.proofs,
+            ),
+        )
         records = Records(
             institution=institution,
             database=database,
             clock=clock,
             proofs=self.proofs,
-            insurer=self.insurer,
+            insurer=payers,
             sealer=self.sealer,
         )
         agreements = Agreements(
@@ -1412,16 +1425,15 @@ class World:
             database=database,
             clock=clock,
             records=records,
-            insurer=self.insurer,
+            insurer=payers,
             sealer=self.sealer,
             expectations=self.expected,
         )
-        prices = PriceLists(institution=institution, database=database, clock=clock, first=PRICES)
         orders = Orders(
             institution=institution,
             database=database,
             clock=clock,
-            insurer=self.insurer,
+            insurer=payers,
             prices=prices,
         )
         fees = OrderedFees(institution=institution, database=database, clock=clock, orders=orders)
@@ -1430,7 +1442,7 @@ class World:
             database=database,
             clock=clock,
             records=records,
-            insurer=self.insurer,
+            insurer=payers,
             sealer=self.sealer,
             agreements=agreements,
             may_cancel=(refuse_handed_out, refuse_performed),
@@ -1447,7 +1459,7 @@ class World:
             institution=institution,
             database=database,
             clock=clock,
-            insurer=self.insurer,
+            insurer=payers,
             sealer=self.sealer,
         )
         dispensing = Dispensing(
@@ -1458,7 +1470,7 @@ class World:
             payments=payments,
             prescriptions=SignedPrescriptions(institution=institution, prices=prices),
             proofs=self.proofs,
-            insurer=self.insurer,
+            insurer=payers,
             sealer=self.sealer,
             calls=self.expected,
         )
@@ -1469,7 +1481,7 @@ class World:
             records=records,
             orders=orders,
             payments=payments,
-            insurer=self.insurer,
+            insurer=payers,
             sign_ins=self.sign_ins,
             allergies=self.allergies,
             pharmacy=dispensing,
@@ -1578,7 +1590,11 @@ class World:
         return self.records.open_record(command_id=command(), evidence=self.scan(person))
 
     def registered(
-        self, person: InsuredPerson = ZHANG, department: Department = INTERNAL
+        self,
+        person: InsuredPerson = ZHANG,
+        department: Department = INTERNAL,
+        *,
+        self_paid: bool = False,
     ) -> Encounter:
         return self.encounters.register(
             command_id=command(),
@@ -1586,6 +1602,7 @@ class World:
             department=department,
             doctor=DOCTOR,
             evidence=self.scan(person),
+            self_paid=self_paid,
         )
 
     def ordered(self, encounter: Encounter, *codes: str) -> Sequence[ChargeItem]:
@@ -1599,7 +1616,12 @@ class World:
 
     def confirmed(self, payment: Payment, person: InsuredPerson = ZHANG) -> FaceEvidence:
         """The person confirms what a payment shows."""
-        return self.scan(person, scene=Scene.SETTLEMENT, intent_id=payment.intent_id)
+        return self.scan(
+            person,
+            scene=Scene.SETTLEMENT,
+            intent_id=payment.intent_id,
+            amount_max_fen=payment.amount_max_fen,
+        )
 
     def shown(self, payment: Payment, person: InsuredPerson = ZHANG) -> DocumentEvidence:
         """The person lays an ID document down at the window, and the clerk answers for it."""

@@ -47,6 +47,7 @@ from shualian.hospital.records.service import Records
 from shualian.hospital.scheduling.model import BookingPolicy, Title
 from shualian.hospital.scheduling.ports import Expectations
 from shualian.hospital.scheduling.service import Appointments, OrderedFees, Schedule
+from shualian.hospital.selfpaid.service import Payers, SelfPaid
 from shualian.hospital.stock.service import Stock
 from shualian.hospital.wallet.service import Agreements
 from shualian.hospital.wards.service import ward_services
@@ -121,8 +122,22 @@ class HospitalSide:
         self.wallet = _wallet(settings, hospital, keys, mode=mode, clock=clock)
         self.staff = staff_of(hospital.staff_origin, database, self._sealer, clock)
         self.audit = audit_of(f"hospital-{institution.lower()}", settings, database, keys, clock)
+        self.prices = PriceLists(
+            institution=institution, database=database, clock=clock, first=prices
+        )
+        self._payers = Payers(
+            insurer=insurer.platform,
+            self_paid=SelfPaid(
+                institution=institution,
+                database=database,
+                clock=clock,
+                prices=self.prices,
+                insurer=insurer.platform,
+                proofs=insurer.proofs,
+            ),
+        )
         self._build_people()
-        self._build_money(prices)
+        self._build_money()
         self._build_pharmacy()
         self._build_appointments()
         self._build_clinic()
@@ -147,7 +162,7 @@ class HospitalSide:
             database=self.database,
             clock=self.clock,
             proofs=self._insurer.proofs,
-            insurer=self._insurer.platform,
+            insurer=self._payers,
             sealer=self._sealer,
         )
         self.encounters = Encounters(
@@ -155,21 +170,18 @@ class HospitalSide:
             database=self.database,
             clock=self.clock,
             records=self.records,
-            insurer=self._insurer.platform,
+            insurer=self._payers,
             sealer=self._sealer,
             expectations=self._insurer.expectations,
         )
 
-    def _build_money(self, prices: PriceList) -> None:
+    def _build_money(self) -> None:
         institution, database, clock = self.institution, self.database, self.clock
-        self.prices = PriceLists(
-            institution=institution, database=database, clock=clock, first=prices
-        )
         self.orders = Orders(
             institution=institution,
             database=database,
             clock=clock,
-            insurer=self._insurer.platform,
+            insurer=self._payers,
             prices=self.prices,
         )
         self.agreements = Agreements(
@@ -184,7 +196,7 @@ class HospitalSide:
             database=database,
             clock=clock,
             records=self.records,
-            insurer=self._insurer.platform,
+            insurer=self._payers,
             sealer=self._sealer,
             agreements=self.agreements,
             may_cancel=(refuse_handed_out, refuse_performed),
@@ -216,7 +228,7 @@ class HospitalSide:
             institution=institution,
             database=database,
             clock=clock,
-            insurer=self._insurer.platform,
+            insurer=self._payers,
             sealer=self._sealer,
         )
         self.doctor_desk = DoctorDesk(
@@ -249,7 +261,7 @@ class HospitalSide:
             records=self.records,
             orders=self.orders,
             payments=self.payments,
-            insurer=self._insurer.platform,
+            insurer=self._payers,
             sign_ins=self._insurer.sign_ins,
             allergies=self.records,
             pharmacy=self.dispensing,
@@ -294,7 +306,7 @@ class HospitalSide:
             payments=self.payments,
             prescriptions=SignedPrescriptions(institution=institution, prices=self.prices),
             proofs=self._insurer.proofs,
-            insurer=self._insurer.platform,
+            insurer=self._payers,
             sealer=self._sealer,
             calls=self._insurer.expectations,
         )
@@ -314,7 +326,7 @@ class HospitalSide:
             clock=self.clock,
             records=self.records,
             proofs=self._insurer.proofs,
-            insurer=self._insurer.platform,
+            insurer=self._payers,
             sealer=self._sealer,
             orders=self.orders,
             payments=self.payments,

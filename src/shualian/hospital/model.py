@@ -184,6 +184,10 @@ class Certificate:
     mdtrt_cert_no: str = field(repr=False)
 
 
+SELF_PAID = ""
+"""As ``insutype`` of a visit: under no insurance."""
+
+
 @dataclass(frozen=True, slots=True)
 class Insurance:
     """One row of ``insuinfo`` (1101).
@@ -660,11 +664,13 @@ class SettlementReversal:
         command_id: Of the settlement (2207) that is ended; a repeat is answered as the first time.
         fixmedins_code: Of the hospital.
         psn_no: 人员编号.
+        mdtrt_id: 就诊ID of the settlement.
     """
 
     command_id: CommandId
     fixmedins_code: InstitutionCode
     psn_no: PersonNo
+    mdtrt_id: VisitId
 
 
 @dataclass(frozen=True, slots=True)

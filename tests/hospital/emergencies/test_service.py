@@ -24,7 +24,7 @@ from shualian.core.identifiers import CommandId
 from shualian.core.refusals import RefusalKind, Refused
 from shualian.hospital.emergencies.model import TRIAGE_INVALID, ToldBy
 from shualian.hospital.encounters.model import Encounter, EncounterState
-from shualian.hospital.model import OUTCOME_UNKNOWN, Channel, Evidence
+from shualian.hospital.model import OUTCOME_UNKNOWN, SELF_PAID, Channel, Evidence, VisitOpening
 from shualian.hospital.records.model import (
     PATIENT_KNOWN,
     PATIENT_UNKNOWN,
@@ -33,6 +33,8 @@ from shualian.hospital.records.model import (
     LookReason,
     Sex,
 )
+from shualian.hospital.selfpaid.model import is_self_paid
+from shualian.insurer.persons.model import IN_ARREARS
 from shualian.staff.model import ROLE_MISSING, Role
 
 NURSE = staff(Role.NURSE)
@@ -187,13 +189,28 @@ def test_an_insurer_that_does_not_answer_keeps_nobody_from_being_known(
 def test_who_is_not_insured_is_known_and_self_paid(world: World) -> None:
     encounter = received(world)
     known = identified(world, encounter, world.scan(UNINSURED))
-    assert (known.psn_no, known.insutype, known.mdtrt_id) == (UNINSURED.psn_no, "", None)
+    assert (known.psn_no, known.insutype) == (UNINSURED.psn_no, SELF_PAID)
+    assert is_self_paid(known.visit_id)
     assert not world.insurer.visits
-    lines = world.orders.items(encounter_no=encounter.encounter_no)
-    assert lines == []
-    with pytest.raises(Refused):
-        world.ordered(known, CHEST_CT)
-    assert len(world.orders.items(encounter_no=encounter.encounter_no)) == 1
+    (line,) = world.ordered(known, CHEST_CT)
+    payment = world.prepared(known)
+    settled = world.payments.settle(
+        command_id=payment.command_id, evidence=world.shown(payment, UNINSURED)
+    )
+    assert settled.cash_due_fen == line.det_item_fee_sumamt
+
+
+def test_a_visit_that_the_insurer_refuses_afterwards_is_self_paid(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(opening: VisitOpening) -> None:
+        raise Refused(IN_ARREARS, insutype=opening.insutype)
+
+    monkeypatch.setattr(world.insurer, "open_visit", refused)
+    known = identified(world, received(world), world.scan(ZHANG))
+
+    assert known.insutype == SELF_PAID
+    assert is_self_paid(known.visit_id)
 
 
 def test_only_staff_who_treat_or_receive_do_this(world: World) -> None:

@@ -16,7 +16,7 @@ from hospital.world import (
     command,
 )
 from shualian.core.database import SqliteDatabase
-from shualian.core.identifiers import AuthNo
+from shualian.core.identifiers import AuthNo, VisitId
 from shualian.core.refusals import Refused
 from shualian.hospital.model import INSURER_UNREACHABLE, SettlementReversal
 from shualian.sandbox.chaos.wire import Wire, insurer_routes
@@ -55,9 +55,9 @@ def test_a_whole_visit_goes_over_it(world: World, wire: Wire) -> None:
 
 def test_a_reversal_goes_over_it(world: World, wire: Wire) -> None:
     payment = world.settled()
-    reversal = SettlementReversal(payment.command_id, HOSPITAL, ZHANG.psn_no)
+    reversal = SettlementReversal(payment.command_id, HOSPITAL, ZHANG.psn_no, payment.mdtrt_id)
     assert wire.platform.reverse_settlement(reversal) == world.insurer.reversed[payment.command_id]
-    never = SettlementReversal(command(), HOSPITAL, ZHANG.psn_no)
+    never = SettlementReversal(command(), HOSPITAL, ZHANG.psn_no, VisitId("1"))
     assert wire.platform.reverse_settlement(never) is None
 
 
@@ -76,7 +76,9 @@ def test_nobody_at_the_other_end_is_no_refusal_of_a_command() -> None:
     with httpx.Client(base_url="http://127.0.0.1:9", trust_env=False) as http:
         wire = Wire(http)
         with pytest.raises(httpx.TransportError):
-            wire.platform.reverse_settlement(SettlementReversal(command(), HOSPITAL, ZHANG.psn_no))
+            wire.platform.reverse_settlement(
+                SettlementReversal(command(), HOSPITAL, ZHANG.psn_no, VisitId("1"))
+            )
         with pytest.raises(Refused) as caught:
             wire.check(AuthNo("none"), expected_institution=HOSPITAL)
     assert caught.value.kind is INSURER_UNREACHABLE

@@ -35,7 +35,7 @@ from shualian.hospital.encounters.model import (
 )
 from shualian.hospital.encounters.service import Encounters, with_evidence
 from shualian.hospital.encounters.store import StoredEncounter
-from shualian.hospital.model import Evidence, InsuredPerson, age_band, years_old
+from shualian.hospital.model import SELF_PAID, Evidence, InsuredPerson, age_band, years_old
 from shualian.hospital.orders.service import Orders
 from shualian.hospital.queues.model import QueuePolicy
 from shualian.hospital.records import store as record_store
@@ -136,7 +136,7 @@ class EmergencyDesk:
         """Attach an identity to somebody whom nobody knew; every visit under the label follows.
 
         What the insurer refuses (no insurance in force, an arrival too long ago) does not keep the
-        identity from being attached; the visit is then not paid by the insurance. A repeated
+        identity from being attached; the visit is then self-paid. A repeated
         command carries on what was interrupted.
 
         Args:
@@ -241,4 +241,4 @@ def _insutype(person: InsuredPerson) -> str:
     except Refused as refused:
         if refused.kind is not NO_INSURANCE:
             raise
-        return ""
+        return SELF_PAID

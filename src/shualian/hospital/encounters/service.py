@@ -51,6 +51,8 @@ from shualian.hospital.encounters.model import (
 from shualian.hospital.encounters.store import StoredEncounter
 from shualian.hospital.model import (
     ANSWER_INVALID,
+    PROOF_NOT_FITTING,
+    SELF_PAID,
     CardEvidence,
     Certificate,
     CertificateType,
@@ -154,6 +156,7 @@ class Encounters:
         session_no: ClinicSessionNo | None = None,
         override: Override | None = None,
         triage: int | None = None,
+        self_paid: bool = False,
     ) -> Encounter:
         """Register a visit with the insurer (2201) and give it a place in the queue.
 
@@ -174,6 +177,8 @@ class Encounters:
             session_no: Of which session.
             override: Who of the staff registers without evidence, and why.
             triage: Of an emergency, 1 the most urgent.
+            self_paid: Without insurance, because there is none in force, the person wants none
+                this time, or the insurer is away; then a document is compared with the record.
 
         Raises:
             Refused: ``hospital.command_differs``, ``intent_used``, ``evidence_missing``,
@@ -194,6 +199,7 @@ class Encounters:
                 session_no=session_no,
                 override=override,
                 triage=triage,
+                self_paid=self_paid,
             )
             asked = self._asked(wanted)
             stored = self._database.write(lambda connection: self._begin(connection, asked))
@@ -243,8 +249,8 @@ class Encounters:
     def open_visit(self, *, encounter_no: EncounterNo) -> Encounter:
         """Tell the insurer of a visit that began before anybody knew whose it is (2201).
 
-        Its begin is the arrival. What the insurer refuses is kept: the visit goes on and is not
-        paid by the insurance. Again changes nothing.
+        Its begin is the arrival. What the insurer refuses is kept: the visit goes on and is
+        self-paid. Again changes nothing.
 
         Raises:
             Refused: ``hospital.encounter_not_found``, ``patient_unknown``, ``outcome_unknown``.
@@ -253,18 +259,23 @@ class Encounters:
         encounter = stored.encounter
         if not encounter.person_known:
             raise Refused(PATIENT_UNKNOWN)
-        if encounter.mdtrt_id is not None or stored.refused is not None or not encounter.insutype:
+        if encounter.mdtrt_id is not None or stored.refused is not None:
             return encounter
         answer = self._send(stored)
+        refused = answer if isinstance(answer, Refused) else None
+        if isinstance(answer, Refused):
+            stored = replace(stored, encounter=replace(encounter, insutype=SELF_PAID))
+            answer = self._send(stored)
+            if isinstance(answer, Refused):
+                raise answer
+        insutype, number = stored.encounter.insutype, answer
 
         def work(connection: Connection) -> Encounter:
             now = self._by_number(connection, encounter_no)
             if now.encounter.mdtrt_id is not None or now.refused is not None:
                 return now.encounter
-            if isinstance(answer, Refused):
-                after = replace(now, refused=answer)
-            else:
-                after = replace(now, encounter=replace(now.encounter, mdtrt_id=answer))
+            opened = replace(now.encounter, mdtrt_id=number, insutype=insutype)
+            after = replace(now, encounter=opened, refused=refused)
             store.change(connection, after)
             return after.encounter
 
@@ -512,7 +523,7 @@ class Encounters:
     def _asked(self, wanted: "_Wanted") -> StoredEncounter:
         """The encounter that a new command asks for, once person and insurance are known."""
         identity = self._records.identity(record_no=wanted.record_no)
-        insutype = insurance_in_force(self._person(identity, wanted))
+        insutype = self._insutype(identity, wanted)
         now, evidence = self._clock.now(), wanted.evidence
         birth_date, day = identity.id_number.birth_date, business_date(now)
         encounter = Encounter(
@@ -549,6 +560,20 @@ class Encounters:
         """Evidence as it is kept with an encounter: without a PIN, bound to its number."""
         content, context = evidence_to_bytes(without_pin(evidence)), encounter.encounter_no.encode()
         return self._sealer.seal(content, purpose=_EVIDENCE, context=context)
+
+    def _insutype(self, identity: Identity, wanted: "_Wanted") -> str:
+        """Under which insurance the visit is; that the record's person is here is checked by it."""
+        shown = wanted.evidence
+        if not wanted.self_paid:
+            return insurance_in_force(self._person(identity, wanted))
+        if isinstance(shown, DocumentEvidence) and shown.id_number != identity.id_number:
+            raise Refused(PROOF_NOT_FITTING, differs="document")
+        if shown is None and wanted.override is None:
+            raise Refused(EVIDENCE_MISSING)
+        # An insurer that is away must not keep somebody who pays alone from being treated.
+        if isinstance(shown, FaceEvidence | CodeEvidence | CardEvidence):
+            self._person(identity, wanted)
+        return SELF_PAID
 
     def _person(self, identity: Identity, wanted: "_Wanted") -> InsuredPerson:
         """The record's person, as the insurer knows them."""
@@ -792,3 +817,4 @@ class _Wanted:
     session_no: ClinicSessionNo | None
     override: Override | None
     triage: int | None
+    self_paid: bool

@@ -162,7 +162,6 @@ def identify(connection: Connection, stored: StoredEncounter) -> None:
         .values(
             record_no=found.record_no,
             psn_no=found.psn_no,
-            insutype=found.insutype,
             intent_id=found.intent_id,
             channel=_value(found.channel),
             terminal_id=found.terminal_id,
@@ -237,7 +236,6 @@ def unopened(
             table.c.mdtrt_id.is_(None),
             table.c.refusal.is_(None),
             table.c.psn_no != NOBODY,
-            table.c.insutype != "",
             table.c.state.in_([each.value for each in (*OPEN_STATES, EncounterState.CLOSED)]),
         )
         .order_by(table.c.encounter_no)
@@ -331,7 +329,6 @@ def _values(stored: StoredEncounter) -> dict[str, Any]:
         "dr_code": found.doctor.dr_code,
         "dr_name": found.doctor.dr_name,
         "dr_name_en": found.doctor.name_en,
-        "insutype": found.insutype,
         "med_type": found.med_type,
         "intent_id": found.intent_id,
         "channel": _value(found.channel),
@@ -355,6 +352,7 @@ def _changing(stored: StoredEncounter) -> dict[str, Any]:
     found, standing = stored.encounter, stored.encounter.standing
     return {
         "state": found.state.value,
+        "insutype": found.insutype,
         "mdtrt_id": found.mdtrt_id,
         "queue_place": found.queue_place,
         "queue_turn": None if standing is None else standing.turn.value,

@@ -814,7 +814,10 @@ class Payments:
         # An answer that came meanwhile has decided it.
         if stored.payment.state is not PaymentState.GIVING_UP:
             return stored
-        reversal = SettlementReversal(command_id, self._institution, stored.payment.psn_no)
+        payment = stored.payment
+        reversal = SettlementReversal(
+            command_id, self._institution, payment.psn_no, payment.mdtrt_id
+        )
         try:
             undone_by = command_insurer(self._insurer.reverse_settlement, reversal)
         except Refused as refusal:

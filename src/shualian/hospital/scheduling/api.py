@@ -103,6 +103,12 @@ class BookBody(OwnBody):
     slot_no: _Slot | None = None
 
 
+class RegisterBody(BookBody):
+    """Register for a session of today."""
+
+    self_paid: bool = False
+
+
 class MoveBody(BookBody):
     """Another slot for a booking."""
 
@@ -114,6 +120,12 @@ class AppointmentBody(OwnBody):
 
     command_id: Identifier
     appointment_no: Identifier
+
+
+class CheckInBody(AppointmentBody):
+    """Take the number of a booking."""
+
+    self_paid: bool = False
 
 
 class OwnAtWindowBody(Body):
@@ -143,6 +155,12 @@ class AppointmentAtWindowBody(OwnAtWindowBody):
     appointment_no: Identifier
 
 
+class CheckInAtWindowBody(AppointmentAtWindowBody):
+    """Take the number of a booking of who stands at the window."""
+
+    self_paid: bool = False
+
+
 class OverrideBody(Body):
     """Why somebody is registered who shows nothing, and whose record it is."""
 
@@ -158,6 +176,7 @@ class RegisterAtWindowBody(Body):
     slot_no: _Slot | None = None
     evidence: EvidenceAtWindow | None = None
     override: OverrideBody | None = None
+    self_paid: bool = False
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "RegisterAtWindowBody":
@@ -364,7 +383,7 @@ def _add_own(
 
     @signed.post(CHECK_IN_PATH)
     def check_in(
-        body: AppointmentBody,
+        body: CheckInBody,
         where: here,
     ) -> RegistrationAnswer:
         """Take the number of the own booking of today."""
@@ -373,11 +392,12 @@ def _add_own(
             appointment_no=AppointmentNo(body.appointment_no),
             evidence=evidence_at_terminal(body.evidence, where),
             terminal_id=where.terminal_id,
+            self_paid=body.self_paid,
         )
         return _registration_answer(encounter, encounters)
 
     @signed.post(REGISTER_PATH)
-    def register(body: BookBody, where: here) -> RegistrationAnswer:
+    def register(body: RegisterBody, where: here) -> RegistrationAnswer:
         """Register for a session of today."""
         encounter = appointments.register(
             command_id=CommandId(body.command_id),
@@ -385,6 +405,7 @@ def _add_own(
             slot_no=body.slot_no,
             evidence=evidence_at_terminal(body.evidence, where),
             terminal_id=where.terminal_id,
+            self_paid=body.self_paid,
         )
         return _registration_answer(encounter, encounters)
 
@@ -503,15 +524,14 @@ def _add_window_visits(
     clock: Clock,
 ) -> None:
     @routes.post("/check-in")
-    def check_in(
-        body: AppointmentAtWindowBody, who: Annotated[Caller, window]
-    ) -> RegistrationAnswer:
+    def check_in(body: CheckInAtWindowBody, who: Annotated[Caller, window]) -> RegistrationAnswer:
         """Take the number of a booking of who stands at the window."""
         today = business_date(clock.now())
         encounter = appointments.check_in(
             command_id=CommandId(body.command_id),
             appointment_no=AppointmentNo(body.appointment_no),
             evidence=evidence_at_window(body.evidence, seen_by=who.staff_id, today=today),
+            self_paid=body.self_paid,
         )
         return _registration_answer(encounter, encounters)
 
@@ -531,6 +551,7 @@ def _add_window_visits(
             evidence=evidence,
             override=override,
             record_no=None if body.override is None else RecordNo(body.override.record_no),
+            self_paid=body.self_paid,
         )
         return _registration_answer(encounter, encounters)
 

@@ -40,7 +40,7 @@ from shualian.hospital.encounters.model import (
     moved,
 )
 from shualian.hospital.encounters.service import ORDINARY_OUTPATIENT, Encounters
-from shualian.hospital.model import Channel, Evidence
+from shualian.hospital.model import Channel, DocumentEvidence, Evidence
 from shualian.hospital.orders import store as order_store
 from shualian.hospital.orders.model import OrderLine, line_amount
 from shualian.hospital.orders.service import Orders
@@ -483,8 +483,16 @@ class Appointments:
         appointment_no: AppointmentNo,
         evidence: Evidence,
         terminal_id: TerminalId | None = None,
+        self_paid: bool = False,
     ) -> Encounter:
         """取号: turn one's own booking of today into a registered visit with a queue number.
+
+        Args:
+            command_id: Made and stored by the caller; also of the visit.
+            appointment_no: Which booking.
+            evidence: Of the patient.
+            terminal_id: Where a code or a card was read.
+            self_paid: Without insurance this time.
 
         Raises:
             Refused: ``hospital.appointment_not_found``, ``appointment_step``, ``session_closed``,
@@ -492,7 +500,9 @@ class Appointments:
         """
         if self._done(command_id, Act.CHECK_IN, appointment_no) is None:
             self._begin_check_in(command_id, appointment_no, evidence)
-        return self._carry(command_id, appointment_no, evidence, terminal_id, None)
+        return self._carry(
+            command_id, appointment_no, evidence, terminal_id, None, self_paid=self_paid
+        )
 
     def register(
         self,
@@ -504,6 +514,7 @@ class Appointments:
         terminal_id: TerminalId | None = None,
         override: Override | None = None,
         record_no: RecordNo | None = None,
+        self_paid: bool = False,
     ) -> Encounter:
         """挂号: take a slot of a session of today and register the visit at once.
 
@@ -515,6 +526,8 @@ class Appointments:
             terminal_id: Where a code or a card was read.
             override: Who of the staff registers without evidence, and why.
             record_no: Whose visit, with an override.
+            self_paid: Without insurance this time; with the document of somebody who has a record
+                the insurer is not asked anything.
 
         Raises:
             Refused: As :meth:`book` and ``Encounters.register``.
@@ -522,13 +535,15 @@ class Appointments:
         asked = _asked(session_no, slot_no)
         earlier = self._done(command_id, Act.REGISTER, asked)
         if earlier is None:
-            record = self._patient(command_id, evidence, terminal_id, record_no)
+            record = self._patient(
+                command_id, evidence, terminal_id, record_no, self_paid=self_paid
+            )
             channel = None if evidence is None else evidence.channel
             earlier = self._take_now(
                 command_id, asked, session_no, slot_no, record, channel, terminal_id
             )
         number = earlier.appointment.appointment_no
-        return self._carry(command_id, number, evidence, terminal_id, override)
+        return self._carry(command_id, number, evidence, terminal_id, override, self_paid=self_paid)
 
     def own(self, *, evidence: Evidence) -> Sequence[OwnAppointment]:
         """The latest appointments of who shows this, the latest first.
@@ -733,9 +748,15 @@ class Appointments:
         evidence: Evidence | None,
         terminal_id: TerminalId | None,
         record_no: RecordNo | None,
+        *,
+        self_paid: bool,
     ) -> PatientRecord:
         if evidence is None and record_no is not None:
             return self._records.get(record_no=record_no)
+        if self_paid and isinstance(evidence, DocumentEvidence):
+            known = self._records.find_by_id_number(id_number=evidence.id_number)
+            if known is not None:
+                return known
         if evidence is None:
             raise Refused(EVIDENCE_MISSING)
         return self._records.open_record(
@@ -749,6 +770,8 @@ class Appointments:
         evidence: Evidence | None,
         terminal_id: TerminalId | None,
         override: Override | None,
+        *,
+        self_paid: bool,
     ) -> Encounter:
         """Register the visit of an appointment, and bring the appointment to where it stands."""
         shown = self.get(appointment_no=appointment_no)
@@ -763,6 +786,7 @@ class Appointments:
                 terminal_id=terminal_id,
                 session_no=shown.session.session_no,
                 override=override,
+                self_paid=self_paid,
             )
         except Refused:
             self._settle(appointment_no)

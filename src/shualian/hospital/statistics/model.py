@@ -50,6 +50,7 @@ class Use:
         shown_at: When the bill was shown, UTC; none for a registration.
         done_at: When all was paid, UTC; none for a registration and for what is still open.
         overridden: Whether a rule was left aside.
+        insured: Whether a payment was settled by the insurer.
     """
 
     act: Act
@@ -62,6 +63,7 @@ class Use:
     shown_at: datetime | None = None
     done_at: datetime | None = None
     overridden: bool = False
+    insured: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,7 @@ def seconds_of(found: Sequence[float]) -> Seconds:
 
 def _insured(paid: Sequence[Use], seen: Sequence[Seen], inside: Callable[[date], bool]) -> Share:
     here = {each.psn_no for each in seen if inside(each.day)}
-    with_insurance = {use.psn_no for use in paid if inside(use.day)} & here
+    with_insurance = {use.psn_no for use in paid if use.insured and inside(use.day)} & here
     part, whole = len(with_insurance), len(here)
     return _share(part, whole, part, whole - part)
 

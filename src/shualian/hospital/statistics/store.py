@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, select
 
 from shualian.core.clock import business_date
-from shualian.core.identifiers import InstitutionCode, PersonNo
+from shualian.core.identifiers import InstitutionCode, PersonNo, VisitId
 from shualian.hospital.cashier.closing.model import bounds_of
 from shualian.hospital.cashier.overrides.model import OverrideState
 from shualian.hospital.cashier.overrides.store import overrides
@@ -17,6 +17,7 @@ from shualian.hospital.encounters.store import encounters
 from shualian.hospital.model import Channel
 from shualian.hospital.payments.model import OPEN_AT_WALLET, PaymentState
 from shualian.hospital.payments.store import Stage, answers, payments, wallet_parts
+from shualian.hospital.selfpaid.model import is_self_paid
 from shualian.hospital.statistics.model import Act, Seen, Use
 
 _NEVER_HERE = (EncounterState.REGISTERING.value, EncounterState.REFUSED.value)
@@ -139,6 +140,7 @@ def _payment(row: Row[Any], overridden: Mapping[str, bool]) -> Use:
         shown_at=row.prepared_at,
         done_at=_paid_at(row),
         overridden=row.command_id in overridden,
+        insured=not is_self_paid(VisitId(row.mdtrt_id)),
     )
 
 

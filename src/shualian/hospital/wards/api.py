@@ -19,7 +19,7 @@ from shualian.hospital.evidence_body import (
     evidence_at_terminal,
     evidence_at_window,
 )
-from shualian.hospital.model import AtTerminal
+from shualian.hospital.model import SELF_PAID, AtTerminal
 from shualian.hospital.orders.model import ChargeItem, OrderLine
 from shualian.hospital.payments.model import Payment, PaymentState
 from shualian.hospital.scheduling.model import Department, Doctor
@@ -111,7 +111,10 @@ class WardBody(_Body):
 
 
 class AdmissionBody(_Body):
-    """Admit a patient; without a face, ``reason`` says why, and the caller answers for it."""
+    """Admit a patient; without a face, ``reason`` says why, and the caller answers for it.
+
+    A self-paid stay is under no insurance, whatever ``insutype`` says.
+    """
 
     command_id: _Command
     record_no: _Number
@@ -122,6 +125,7 @@ class AdmissionBody(_Body):
     evidence: EvidenceAtWindow | None = None
     reason: CheckReason | None = None
     insutype: _Insurance | None = None
+    self_paid: bool = False
 
 
 class TransferBody(_Body):
@@ -460,7 +464,7 @@ def _add_stays(routes: APIRouter, desk: _Desk) -> None:
             doctor=body.doctor.doctor,
             evidence=evidence,
             check=check,
-            insutype=body.insutype,
+            insutype=SELF_PAID if body.self_paid else body.insutype,
         )
         return desk.line(made)
 

@@ -4,7 +4,8 @@ A day is over at midnight in China and can be closed from then on, once every sh
 opened in it is handed over. What is compared:
 
 - each settlement and each cancellation with the insurer's details (3202), by the insurer's number
-  of the settlement, then the totals (3201) and what each fund pays;
+  of the settlement, then the totals (3201) and what each fund pays; of self-paid visits the insurer
+  knows nothing;
 - what came from agreed accounts and went back there with the wallet's statement;
 - what people owed at the window with what was taken there, and each drawer with its count.
 
@@ -26,6 +27,7 @@ from shualian.core.money import ZERO, Fen, total
 from shualian.core.refusals import Finality, Refused
 from shualian.hospital.cashier.tenders.model import TenderKind
 from shualian.hospital.model import COMMAND_DIFFERS, hospital_kind
+from shualian.hospital.selfpaid.model import is_self_paid
 from shualian.hospital.wallet.model import Movement, MovementKind
 
 
@@ -142,6 +144,11 @@ class HospitalDay:
     def totals(self) -> Totals:
         """The sums of its lines."""
         return totals_of(self.lines)
+
+    @property
+    def insured_lines(self) -> tuple[Line, ...]:
+        """What an insurer must know of; of self-paid visits it knows nothing."""
+        return tuple(line for line in self.lines if not is_self_paid(line.setl_id))
 
     @property
     def wallet_fen(self) -> Fen:
@@ -367,7 +374,7 @@ def differences(
 def _against_insurer(
     hospital: HospitalDay, insurer: InsurerDay, near: Near
 ) -> Iterable[Difference]:
-    ours = {line.key: line for line in hospital.lines}
+    ours = {line.key: line for line in hospital.insured_lines}
     theirs = {line.key: line for line in insurer.lines}
     known = {line.command_id for line in insurer.lines}
     for key in sorted(ours.keys() | theirs.keys()):
@@ -404,7 +411,7 @@ def _against_totals(insurer: InsurerDay) -> Iterable[Difference]:
 
 def _against_funds(hospital: HospitalDay, insurer: InsurerDay) -> Iterable[Difference]:
     # Where lines are missing, the funds differ for that reason.
-    if not insurer.by_fund or {line.key: line.money for line in hospital.lines} != {
+    if not insurer.by_fund or {line.key: line.money for line in hospital.insured_lines} != {
         line.key: line.money for line in insurer.lines
     }:
         return

@@ -284,7 +284,8 @@ class Stays:
             evidence: A face taken for the admission of the record's person, or what else was
                 shown; anything but a face needs ``check`` too.
             check: Who answers for it, and why without a face.
-            insutype: Under which insurance; asked of the insurer with a face when not given.
+            insutype: Under which insurance, or ``SELF_PAID``; asked of the insurer with a face when
+                not given.
             med_type: 医疗类别.
 
         Raises:
