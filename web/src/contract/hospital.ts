@@ -4096,6 +4096,8 @@ export interface components {
         /**
          * AdmissionBody
          * @description Admit a patient; without a face, ``reason`` says why, and the caller answers for it.
+         *
+         *     A self-paid stay is under no insurance, whatever ``insutype`` says.
          */
         AdmissionBody: {
             /** Bed No */
@@ -4111,6 +4113,11 @@ export interface components {
             reason?: components["schemas"]["CheckReason"] | null;
             /** Record No */
             record_no: string;
+            /**
+             * Self Paid
+             * @default false
+             */
+            self_paid: boolean;
             /** Ward */
             ward: string;
         };
@@ -4494,6 +4501,23 @@ export interface components {
             name: string;
             record: components["schemas"]["RecordAnswer"];
             sex: components["schemas"]["Sex"];
+        };
+        /**
+         * CheckInAtWindowBody
+         * @description Take the number of a booking of who stands at the window.
+         */
+        CheckInAtWindowBody: {
+            /** Appointment No */
+            appointment_no: string;
+            /** Command Id */
+            command_id: string;
+            /** Evidence */
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            /**
+             * Self Paid
+             * @default false
+             */
+            self_paid: boolean;
         };
         /**
          * CheckLine
@@ -6254,6 +6278,11 @@ export interface components {
             /** Evidence */
             evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
             override?: components["schemas"]["OverrideBody"] | null;
+            /**
+             * Self Paid
+             * @default false
+             */
+            self_paid: boolean;
             /** Session No */
             session_no: string;
             /** Slot No */
@@ -14483,7 +14512,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AppointmentAtWindowBody"];
+                "application/json": components["schemas"]["CheckInAtWindowBody"];
             };
         };
         responses: {

@@ -1505,6 +1505,23 @@ export interface components {
          */
         Channel: "face" | "code" | "card" | "document";
         /**
+         * CheckInBody
+         * @description Take the number of a booking.
+         */
+        CheckInBody: {
+            /** Appointment No */
+            appointment_no: string;
+            /** Command Id */
+            command_id: string;
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+            /**
+             * Self Paid
+             * @default false
+             */
+            self_paid: boolean;
+        };
+        /**
          * CheckLine
          * @description One check; the institution knows the patient by its own number.
          */
@@ -2658,6 +2675,25 @@ export interface components {
              * @enum {string}
              */
             type: "refused";
+        };
+        /**
+         * RegisterBody
+         * @description Register for a session of today.
+         */
+        RegisterBody: {
+            /** Command Id */
+            command_id: string;
+            /** Evidence */
+            evidence: components["schemas"]["FaceBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"];
+            /**
+             * Self Paid
+             * @default false
+             */
+            self_paid: boolean;
+            /** Session No */
+            session_no: string;
+            /** Slot No */
+            slot_no?: number | null;
         };
         /**
          * RegistrationAnswer
@@ -5181,7 +5217,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AppointmentBody"];
+                "application/json": components["schemas"]["CheckInBody"];
             };
         };
         responses: {
@@ -5406,7 +5442,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["BookBody"];
+                "application/json": components["schemas"]["RegisterBody"];
             };
         };
         responses: {
