@@ -123,14 +123,5 @@ def test_bench_prints_times_and_their_share_of_the_limits() -> None:
     assert answer["hint_share_of_30_ms"] == pytest.approx(float(str(answer["hint_ms"])) / 30, abs=1)
 
 
-def test_demo_ends_well_and_says_so_in_json() -> None:
-    answer = _answer("demo", "--headless")
-
-    assert answer["ok"] is True
-    steps = answer["steps"]
-    assert isinstance(steps, list)
-    assert all({"step", "ok", "detail", "ms", "own", "paid"} == step.keys() for step in steps)
-
-
 def test_a_wrong_use_is_told_with_status_2() -> None:
     assert _run("face", "verify", "one-picture-only").returncode == 2
