@@ -4,11 +4,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+
+from shualian.cli.main import REFUSED_EXIT_CODE, run
 
 HOSPITAL = "H99000000001"
 SHUALIAN = Path(sys.executable).with_name("shualian")
@@ -20,8 +22,7 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def _new_environment(tmp_path: Path) -> dict[str, str]:
     return {
         **os.environ,
         "SHUALIAN_DATA_DIR": str(tmp_path / "data"),
@@ -33,8 +34,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def with_hospital(environment: dict[str, str]) -> dict[str, str]:
+def _with_hospital(environment: dict[str, str]) -> dict[str, str]:
     hospital = {
         "code": HOSPITAL,
         "name": "示例市第一医院",
@@ -46,9 +46,20 @@ def with_hospital(environment: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def server(with_hospital: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def environment(tmp_path: Path) -> dict[str, str]:
+    return _new_environment(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The settings of the running server."""
+    return _with_hospital(_new_environment(tmp_path_factory.mktemp("served")))
+
+
+@pytest.fixture(scope="module")
+def server(served: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     command = [str(SHUALIAN), "serve"]
-    with subprocess.Popen(command, env=with_hospital, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(command, env=served, stderr=subprocess.PIPE, text=True) as running:
         yield running
         running.kill()
 
@@ -61,28 +72,14 @@ def _health(origin: str) -> dict[str, object]:
         return answer
 
 
-def test_both_listeners_run_and_end_when_they_are_told_to(
-    server: subprocess.Popen[str], environment: dict[str, str]
-) -> None:
-    terminal = _health(environment["SHUALIAN_TERMINAL_ORIGIN"].replace("localhost", "127.0.0.1"))
-    staff = _health(environment["SHUALIAN_STAFF_ORIGIN"].replace("localhost", "127.0.0.1"))
-
-    assert (terminal["listener"], staff["listener"]) == ("terminal", "staff")
-    assert terminal["mode"] == "sandbox"
-    server.send_signal(signal.SIGTERM)
-    _, log = server.communicate(timeout=30)
-    assert '"route": "/health"' in log
-    assert "Traceback" not in log
-
-
 def test_a_second_server_on_the_same_database_is_refused(
-    server: subprocess.Popen[str], environment: dict[str, str]
+    server: subprocess.Popen[str], served: dict[str, str]
 ) -> None:
-    _health(environment["SHUALIAN_TERMINAL_ORIGIN"].replace("localhost", "127.0.0.1"))
+    _health(served["SHUALIAN_TERMINAL_ORIGIN"].replace("localhost", "127.0.0.1"))
 
     second = subprocess.run(
         [SHUALIAN, "serve"],
-        env=environment,
+        env=served,
         capture_output=True,
         text=True,
         check=False,
@@ -94,62 +91,55 @@ def test_a_second_server_on_the_same_database_is_refused(
     assert "core.database_in_use" in second.stderr
 
 
+@pytest.fixture
+def bootstrap(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs `shualian bootstrap` in this process: status, what it printed, what it complained of."""
+
+    def command(settings: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["shualian", "bootstrap", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            run()
+        shown = capsys.readouterr()
+        code = ended.value.code
+        return int(code or 0), shown.out, shown.err
+
+    return command
+
+
 def test_the_first_supervisor_gets_a_code_and_the_command_is_closed_after_two(
-    environment: dict[str, str],
+    environment: dict[str, str], bootstrap: Callable[..., tuple[int, str, str]]
 ) -> None:
-    def bootstrap(login: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [SHUALIAN, "bootstrap", "--login", login, "--name", "王监管"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+    (first, code, _), (second, other, _), (third, _, complaint) = (
+        bootstrap(environment, "--login", login, "--name", "王监管")
+        for login in ("wang", "zhao", "qian")
+    )
 
-    first, second, third = (bootstrap(login) for login in ("wang", "zhao", "qian"))
-
-    assert first.returncode == second.returncode == 0
-    assert len(first.stdout.strip()) > 20
-    assert first.stdout != second.stdout
-    assert third.returncode == 3
-    assert "staff.bootstrap_closed" in third.stderr
+    assert first == second == 0
+    assert len(code.strip()) > 20
+    assert code != other
+    assert third == REFUSED_EXIT_CODE
+    assert "staff.bootstrap_closed" in complaint
 
 
 def test_a_hospitals_first_administrator_gets_a_code_for_the_hospital_that_is_set(
-    environment: dict[str, str], with_hospital: dict[str, str]
+    environment: dict[str, str], bootstrap: Callable[..., tuple[int, str, str]]
 ) -> None:
-    command = [
-        str(SHUALIAN),
-        "bootstrap",
-        "--hospital",
-        HOSPITAL,
-        "--login",
-        "sun",
-        "--name",
-        "孙管理",
-    ]
+    who = ("--hospital", HOSPITAL, "--login", "sun", "--name", "孙管理")
 
-    def run(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            env=settings,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    assert run(environment).returncode == 2
-    made = run(with_hospital)
-    assert made.returncode == 0, made.stderr
-    assert len(made.stdout.strip()) > 20
+    assert bootstrap(environment, *who)[0] == 2
+    made, code, complaint = bootstrap(_with_hospital(environment), *who)
+    assert made == 0, complaint
+    assert len(code.strip()) > 20
 
 
 def test_a_served_hospital_has_listeners_of_its_own_for_staff_and_terminals(
-    with_hospital: dict[str, str], server: subprocess.Popen[str]
+    served: dict[str, str], server: subprocess.Popen[str]
 ) -> None:
-    hospital = json.loads(with_hospital["SHUALIAN_HOSPITALS"])[0]
+    hospital = json.loads(served["SHUALIAN_HOSPITALS"])[0]
     terminals, staff = (
         hospital[name].replace("localhost", "127.0.0.1")
         for name in ("terminal_origin", "staff_origin")
@@ -164,9 +154,9 @@ def test_a_served_hospital_has_listeners_of_its_own_for_staff_and_terminals(
 
 
 def test_a_supervisor_reaches_the_accounts_of_a_served_hospital(
-    environment: dict[str, str], server: subprocess.Popen[str]
+    served: dict[str, str], server: subprocess.Popen[str]
 ) -> None:
-    origin = environment["SHUALIAN_STAFF_ORIGIN"].replace("localhost", "127.0.0.1")
+    origin = served["SHUALIAN_STAFF_ORIGIN"].replace("localhost", "127.0.0.1")
     _health(origin)
 
     with httpx.Client(timeout=30) as client:
@@ -177,10 +167,28 @@ def test_a_supervisor_reaches_the_accounts_of_a_served_hospital(
 
 
 def test_a_served_hospital_hears_the_news_of_a_stand_in_wallet(
-    with_hospital: dict[str, str], server: subprocess.Popen[str]
+    served: dict[str, str], server: subprocess.Popen[str]
 ) -> None:
-    news = _health(json.loads(with_hospital["SHUALIAN_HOSPITALS"])[0]["wallet_news_origin"])
+    news = _health(json.loads(served["SHUALIAN_HOSPITALS"])[0]["wallet_news_origin"])
 
     assert server.poll() is None
     assert news["listener"] == "wallet news"
     assert "e_wallet" in str(news["stand_ins"])
+
+
+def test_both_listeners_run_and_end_when_they_are_told_to(tmp_path: Path) -> None:
+    environment = _new_environment(tmp_path)
+    command = [str(SHUALIAN), "serve"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        terminal, staff = (
+            _health(environment[name].replace("localhost", "127.0.0.1"))
+            for name in ("SHUALIAN_TERMINAL_ORIGIN", "SHUALIAN_STAFF_ORIGIN")
+        )
+        running.send_signal(signal.SIGTERM)
+        _, log = running.communicate(timeout=60)
+
+    assert (terminal["listener"], staff["listener"]) == ("terminal", "staff")
+    assert terminal["mode"] == "sandbox"
+    assert running.returncode == 0
+    assert '"route": "/health"' in log
+    assert "Traceback" not in log
