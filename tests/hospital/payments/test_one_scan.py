@@ -371,6 +371,22 @@ class TestGivingUp:
         assert batch_state(world, payment) is BatchState.OPEN
         assert (ended.cancellation is not None) is (fault is Fault.REPLY_LOST)
 
+    def test_a_hold_that_never_was_is_ruled_out_even_when_that_is_declined_at_first(
+        self, world: World
+    ) -> None:
+        world.agreed()
+        payment = billed(world)
+        world.wallet.break_next("hold", Fault.REQUEST_LOST)
+        assert refusal(world, payment) is not None
+        world.wallet.refuse_next = "void", DeclineReason.TOO_LITTLE_MONEY
+
+        with pytest.raises(Refused):
+            world.payments.give_up(command_id=payment.command_id)
+
+        assert world.payments.resolve_all() == []
+        assert now(world, payment).undone
+        assert world.wallet.free[PAYERS[ZHANG.psn_no]] == WALLET_MONEY
+
     @pytest.mark.parametrize("fault", [Fault.REPLY_LOST, Fault.REQUEST_LOST, Fault.LATE])
     def test_without_an_answer_is_ended_by_the_resolver(self, world: World, fault: Fault) -> None:
         payment = self.unknown(world)

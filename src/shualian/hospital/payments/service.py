@@ -1026,9 +1026,11 @@ class Payments:
         if status is None and step is Step.HOLD:
             # Nothing is held under the identifier; it is ruled out, so that nothing ever will be.
             return self._take_at_wallet(Step.VOID, stored)
-        if status is None:
+        if status is None and step is not Step.VOID:
             raise Refused(WALLET_ANSWER_INVALID, found=outcome.reason.value)
-        after = self._record_part(stored, lambda part: told(part, status))
+        after = stored
+        if status is not None:
+            after = self._record_part(stored, lambda part: told(part, status))
         if _part_of(after).held.state is held.state:
             new_id = CommandId(new_identifier())
             self._record_part(after, lambda part: renamed(part, step, new_id))
