@@ -176,6 +176,7 @@ from shualian.verification.model import (
     Relation,
     Scene,
 )
+from tables import make_tables
 
 T = TypeVar("T")
 
@@ -1353,8 +1354,7 @@ class World:
     sealer: Sealer = field(default_factory=lambda: Sealer(KeysInMemory()))
 
     def __post_init__(self) -> None:
-        for metadata in METADATA:
-            self.database.create_tables(metadata)
+        make_tables(self.database, METADATA)
         self.proofs = Proofs(self.clock)
         self.insurer = Insurer(self.proofs, self.clock)
         self.breaker = self.insurer.breaker

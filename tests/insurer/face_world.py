@@ -59,6 +59,7 @@ from shualian.trust.sealing import DerivedSecrets, Sealer
 from shualian.verification.model import Basis, ConsentPurpose, Factor, VerifiedPerson
 from shualian.verification.ports import NewTemplate
 from shualian.verification.registry.model import RegistryVerdict
+from tables import make_tables
 
 NOW = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
 HOSPITAL = InstitutionCode("H99000000001")
@@ -144,8 +145,8 @@ class FaceWorld:
     """Every service over one database; :meth:`restart` begins a new process over it."""
 
     def __init__(self, database: Database, folder: Path, *, notices: Notices | None = None) -> None:
-        for store in (gallery_store, consent_store, erasure_store, template_store, audit_store):
-            database.create_tables(store.metadata)
+        stores = (gallery_store, consent_store, erasure_store, template_store, audit_store)
+        make_tables(database, [store.metadata for store in stores])
         self.database = database
         self.clock = SettableClock(NOW)
         self.register = Register()

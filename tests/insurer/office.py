@@ -71,6 +71,7 @@ from shualian.verification.model import Relation, Scene
 from shualian.verification.proofs.model import Claim
 from shualian.verification.proofs.within import redeem_within
 from shualian.verification.registry.model import RegistryVerdict
+from tables import make_tables
 
 NOW = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)
 CLINIC = InstitutionCode("H99000000001")
@@ -226,7 +227,7 @@ class Office:
     """All services of the insurer's money over one database."""
 
     def __init__(self, database: Database, folder: Path) -> None:
-        for store in (
+        stores = (
             audit_store,
             verification_store,
             vouchers_store,
@@ -235,8 +236,8 @@ class Office:
             settlement_store,
             evidence_store,
             ledger,
-        ):
-            database.create_tables(store.metadata)
+        )
+        make_tables(database, [store.metadata for store in stores])
         self.database = database
         self.clock = SettableClock(NOW)
         self.proofs = ProofDesk(database, self.clock)

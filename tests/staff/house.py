@@ -24,6 +24,7 @@ from shualian.staff.store import metadata
 from shualian.trust.audit import store as audit
 from shualian.trust.keys import DevelopmentKeys
 from shualian.trust.sealing import Sealer
+from tables import make_tables
 
 START = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
 HOSPITAL = Employer(InstitutionCode("H99000000001"))
@@ -37,8 +38,7 @@ class House:
     """Everything that a test of staff needs, and the usual ways to it."""
 
     def __init__(self, database: Database, keys: Path, *, cost: HashCost = CHEAP) -> None:
-        database.create_tables(metadata)
-        database.create_tables(audit.metadata)
+        make_tables(database, [metadata, audit.metadata])
         self.database = database
         self.clock = SettableClock(START)
         self.sealer = Sealer(DevelopmentKeys(keys))

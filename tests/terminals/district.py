@@ -46,6 +46,7 @@ from shualian.terminals.requests.store import MemoryNonces
 from shualian.terminals.store import metadata
 from shualian.trust.audit import store as audit_store
 from shualian.trust.signatures import Algorithm, SigningKey
+from tables import make_tables
 
 T = TypeVar("T")
 
@@ -195,8 +196,7 @@ class District:
     def __init__(
         self, database: Database, *, mode: Mode = Mode.PRODUCTION, nonces: Nonces | None = None
     ) -> None:
-        for tables in (metadata, audit_store.metadata):
-            database.create_tables(tables)
+        make_tables(database, [metadata, audit_store.metadata])
         self.database = database
         self.clock = SettableClock(START)
         self.counters = Counters()

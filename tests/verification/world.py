@@ -54,6 +54,7 @@ from shualian.verification.ports import Captured, NewTemplate
 from shualian.verification.registry.model import RegistryQuery, RegistryVerdict
 from shualian.verification.service import Verification
 from shualian.verification.sessions.model import CaptureSession, OpenedSession
+from tables import make_tables
 
 T = TypeVar("T")
 
@@ -312,8 +313,7 @@ class World:
 
     def __init__(self, folder: Path | None = None, *, database: Database | None = None) -> None:
         self.database = database or SqliteDatabase(f"sqlite:///{folder}/insurer.db")
-        self.database.create_tables(store.metadata)
-        self.database.create_tables(audit_store.metadata)
+        make_tables(self.database, [store.metadata, audit_store.metadata])
         self.clock = SettableClock(START)
         self.gallery = KnownScores({ZHANG: 0.8, LI: 0.2, WANG: 0.1})
         self.office = Office()

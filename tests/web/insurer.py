@@ -38,6 +38,7 @@ from shualian.web.listeners import (
 )
 from staff.house import House as StaffHouse
 from staff.house import Ward
+from tables import make_tables
 from terminals.district import ADDRESS, HOSPITAL, ORIGIN, Device, District
 
 SETTINGS = Settings(
@@ -92,8 +93,7 @@ class Listeners:
             requests=self.district.requests,
             heartbeats=self.district.heartbeats,
         )
-        for tables in INSURER_TABLES:
-            self.insurer_database.create_tables(tables)
+        make_tables(self.insurer_database, INSURER_TABLES)
         side = assemble_insurer(
             SETTINGS.model_copy(update={"data_dir": self._folder}),
             mode=Mode.SANDBOX,
@@ -106,8 +106,7 @@ class Listeners:
 
     def _hospital(self) -> HospitalSide:
         """A real hospital over its database; its staff are those of the ward."""
-        for tables in HOSPITAL_TABLES:
-            self.hospital_database.create_tables(tables)
+        make_tables(self.hospital_database, HOSPITAL_TABLES)
         hospital = HospitalSide(
             SETTINGS.model_copy(update={"data_dir": self._folder}),
             hospital=OWN,

@@ -28,6 +28,7 @@ from shualian.hospital.wards.stays import store as stay_store
 from shualian.hospital.wards.stays.model import Bed, NursingClass, Stay, Ward
 from shualian.hospital.wards.stays.service import StayBillsOf
 from shualian.verification.model import Scene
+from tables import make_tables
 
 NURSE = StaffId("N001")
 BED_DAY, NURSING_DAY, DIALYSIS = "CW001", "HL001", "TX001"
@@ -53,8 +54,8 @@ class Wards:
     world: World
 
     def __post_init__(self) -> None:
-        for store in (stay_store, charge_store, bedside_store, dialysis_store):
-            self.world.database.create_tables(store.metadata)
+        stores = (stay_store, charge_store, bedside_store, dialysis_store)
+        make_tables(self.world.database, [store.metadata for store in stores])
         self.start()
         for ward in (EAST, WEST):
             beds = [Bed(ward.code, number, BED_DAY) for number in ("1", "2")]

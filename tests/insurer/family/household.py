@@ -32,6 +32,7 @@ from shualian.trust.audit import store as audit
 from shualian.verification.model import ConfirmedPerson, Factor, Relation
 from shualian.verification.registry.model import RegistryVerdict
 from staff.house import code_of
+from tables import make_tables
 
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 HOSPITAL = InstitutionCode("H99000000001")
@@ -74,8 +75,7 @@ class Household:
     """Services over one database and the usual ways to them."""
 
     def __init__(self, database: Database, *, adults: int = 10, children: int = 7) -> None:
-        for tables in (store.metadata, audit.metadata):
-            database.create_tables(tables)
+        make_tables(database, [store.metadata, audit.metadata])
         self.database = database
         self.clock = SettableClock(START)
         self.adults = [insured(n, date(1950 + n, 5, 20)) for n in range(1, adults + 1)]

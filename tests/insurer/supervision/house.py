@@ -69,6 +69,7 @@ from shualian.verification.model import (
 from shualian.verification.ports import Captured, NewTemplate
 from shualian.verification.registry.model import RegistryQuery, RegistryVerdict
 from shualian.verification.sessions.model import OpenedSession
+from tables import make_tables
 
 PATH = EmbeddingPath("painted", 8)
 OTHER_HOSPITAL = InstitutionCode("H99000000005")
@@ -155,14 +156,8 @@ class House:
         health: Health | None = None,
         clock: SettableClock | None = None,
     ) -> None:
-        for store in (
-            gallery_store,
-            alerts_store,
-            captures_store,
-            signins_store,
-            wardchecks_store,
-        ):
-            database.create_tables(store.metadata)
+        stores = (gallery_store, alerts_store, captures_store, signins_store, wardchecks_store)
+        make_tables(database, [store.metadata for store in stores])
         self.database = database
         self.office = Office(database, folder)
         self.clock = self.office.clock if clock is None else clock

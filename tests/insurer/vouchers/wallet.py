@@ -23,6 +23,7 @@ from shualian.trust.keys import DevelopmentKeys
 from shualian.trust.sealing import Sealer
 from shualian.verification.model import ConfirmedPerson, Factor
 from shualian.verification.registry.model import RegistryVerdict
+from tables import make_tables
 
 HERE = InstitutionCode("H99000000001")
 ELSEWHERE = InstitutionCode("H99000000002")
@@ -38,8 +39,7 @@ class Wallet:
     """Vouchers, codes and PINs over one database."""
 
     def __init__(self, database: Database, folder: Path) -> None:
-        for tables in (persons_store.metadata, store.metadata, audit_store.metadata):
-            database.create_tables(tables)
+        make_tables(database, [persons_store.metadata, store.metadata, audit_store.metadata])
         self.database = database
         self.clock = SettableClock(NOW)
         self.sealer = Sealer(DevelopmentKeys(folder / "keys"))
