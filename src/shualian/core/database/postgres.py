@@ -64,6 +64,9 @@ class _ConflictError(Exception):
 class PostgresDatabase:
     """A PostgreSQL database, reached through psycopg 3."""
 
+    # One is decided while the server is busy with the other.
+    writes_at_once = 2
+
     def __init__(self, url: str) -> None:
         """Reach ``postgresql+psycopg://user:password@host/name``.
 

@@ -65,6 +65,8 @@ class _Job:
 class SqliteDatabase:
     """One SQLite file, held by one process."""
 
+    writes_at_once = 1
+
     def __init__(self, url: str, *, lock_wait_ms: int = 5_000) -> None:
         """Open ``sqlite:///path``; the file is made, readable by its owner only, when missing.
 
