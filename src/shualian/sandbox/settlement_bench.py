@@ -48,6 +48,7 @@ from shualian.core.identifiers import (
     VisitId,
     new_identifier,
 )
+from shualian.core.memory import keep_what_was_loaded
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import KindsOf, Refused
@@ -335,6 +336,7 @@ def _measured(office: Office, engine: str, clients: int, seconds: float) -> Sett
     shares = _shares(office, clients)
     for _, make in kinds:  # prepares statements, fills caches
         Rounds().run(_jobs(next(shares), make))
+    keep_what_was_loaded()  # as a server does
     while whole.seconds < seconds:
         for rounds, make in kinds:
             rounds.run(_jobs(next(shares), make))
