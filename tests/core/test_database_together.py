@@ -79,7 +79,8 @@ class Notes:
                 assert self.inside.acquire(timeout=30)
             asked = [pool.submit(self.shared.write, body) for body in bodies]
             until = time.monotonic() + 30
-            while len(self.shared._waiting) < len(bodies) and time.monotonic() < until:
+            while len(self.shared._waiting) < len(bodies):
+                assert time.monotonic() < until
                 time.sleep(0.001)
             if meanwhile is not None:
                 meanwhile()

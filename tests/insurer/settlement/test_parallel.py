@@ -122,12 +122,20 @@ def test_a_settlement_cancelled_by_many_at_once_is_cancelled_once(any_office: Of
     assert any_office.funds.check_books().coherent
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.001)
+
+
 class Queue:
-    """Settlements that all wait behind two whose person is being changed by somebody else."""
+    """Settlements that all wait behind some whose person is being changed by somebody else."""
 
     def __init__(self, office: Office) -> None:
         self.office = office
-        self._first = [office.charged(office.insured(number).psn_no) for number in (901, 902)]
+        ahead = range(901, 901 + office.database.writes_at_once)
+        self._first = [office.charged(office.insured(number).psn_no) for number in ahead]
         self._ready = [(each, confirmed(each.pre_settle()), each.proof()) for each in self._first]
 
     def settle(
@@ -150,13 +158,11 @@ class Queue:
             assert holding.wait(30)
             for charged, agreed, proof in self._ready:
                 pool.submit(charged.settle, agreed=agreed, evidence=proof)
-            waiting = 2 - office.database.writes_at_once
+            wait_for(lambda: shared._leaders == len(people) and not shared._waiting)
             asked = []
-            for number in range(len(jobs) + 1):
-                until = time.monotonic() + 30
-                while len(shared._waiting) < waiting + number and time.monotonic() < until:
-                    time.sleep(0.001)
-                asked += [pool.submit(job) for job in jobs[number : number + 1]]
+            for number, job in enumerate(jobs, start=1):
+                asked.append(pool.submit(job))
+                wait_for(lambda n=number: len(shared._waiting) == n)  # type: ignore[misc]
             done.set()
             held.result(timeout=30)
             return [_outcome(each) for each in asked]
