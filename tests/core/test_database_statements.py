@@ -33,6 +33,7 @@ from shualian.core.database.statements import (
     own_locks,
     run,
     tell,
+    tell_together,
 )
 
 metadata = MetaData()
@@ -211,3 +212,45 @@ def test_a_text_that_postgresql_cannot_hold_is_refused_and_never_cut(
 
     assert database.read(lambda c: ask(c, [Filled(ALL, (0,))])) == [[]]
     database.close()
+
+
+def test_commands_of_several_go_together_and_are_counted_one_by_one(things: Database) -> None:
+    def row(name: str) -> Filled:
+        return Filled(insert_rows("thing", COLUMNS, 1), (name, 1, NOW, b"\0"))
+
+    two = Filled(insert_rows("thing", COLUMNS, 2), ("x", 5, None, None, "y", 6, NOW, b"xy"))
+    told = [row("a"), Filled(ADD, (10, "a")), row("b"), Filled(ADD, (20, "z")), two, row("c")]
+
+    counts = things.write(lambda connection: tell_together(connection, told))
+
+    assert counts == [1, 1, 1, 0, 2, 1]
+    found = things.read(lambda connection: ask(connection, [Filled(ALL, (0,))]))[0]
+    assert [(each[0], each[1], each[3]) for each in found] == [
+        ("a", 11, b"\0"),
+        ("b", 1, b"\0"),
+        ("c", 1, b"\0"),
+        ("x", 5, None),
+        ("y", 6, b"xy"),
+    ]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 7, 16, 37])
+def test_any_number_of_rows_goes_together(things: Database, number: int) -> None:
+    told = [
+        Filled(insert_rows("thing", COLUMNS, 1), (f"{place:03}", place + 1, NOW, b""))
+        for place in range(number)
+    ]
+
+    assert things.write(lambda connection: tell_together(connection, told)) == [1] * number
+
+    found = things.read(lambda connection: ask(connection, [Filled(ALL, (0,))]))[0]
+    assert [each[1] for each in found] == list(range(1, number + 1))
+
+
+def test_of_several_that_go_together_all_or_none_are_written(things: Database) -> None:
+    row = Filled(insert_rows("thing", COLUMNS, 1), ("a", 1, NOW, b""))
+
+    with pytest.raises(IntegrityError):
+        things.write(lambda connection: tell_together(connection, [row, row]))
+
+    assert things.read(lambda connection: ask(connection, [Filled(ALL, (0,))])) == [[]]

@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, QueuePool, create_engine, text
-from sqlalchemy.exc import OperationalError
 
 from shualian.core.database import SqliteDatabase
 from shualian.core.database.protocol import connected
@@ -346,10 +345,18 @@ class FailingCommit:
     def __init__(self, code: int) -> None:
         self._code = code
 
-    def exec_driver_sql(self, statement: str) -> None:
+    @property
+    def connection(self) -> "FailingCommit":
+        return self
+
+    @property
+    def driver_connection(self) -> "FailingCommit":
+        return self
+
+    def execute(self, _: str) -> None:
         failure = sqlite3.OperationalError("disk I/O error")
         failure.sqlite_errorcode = self._code
-        raise OperationalError(statement, None, failure)
+        raise failure
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,8 @@ class CrashError(Exception):
 class CrashingDatabase:
     """Passes on to a database until write number ``at``, where the program dies."""
 
+    writes_at_once = 1
+
     def __init__(self, database: Database, at: int, *, committed: bool) -> None:
         self._database, self._left, self._committed = database, at, committed
 

@@ -286,6 +286,8 @@ class Breaker:
 class BreakableDatabase:
     """A database whose process may die before a write or after its commit."""
 
+    writes_at_once = 1
+
     def __init__(self, database: Database, breaker: Breaker) -> None:
         self._database = database
         self._breaker = breaker

@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from shualian.core.clock import SystemClock
+from shualian.core.memory import keep_what_was_loaded
 from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
 from shualian.core.settings import Settings, load_settings
@@ -82,6 +83,7 @@ def serve(
                 listeners.append((news, hospital.settings.wallet_news_origin))
             opened.enter_context(repeated(hospital.housekeeping(), every_s=_RESOLVE_EVERY_S))
             opened.enter_context(repeated(hospital.daily_housekeeping(), every_s=_DAY_S))
+        keep_what_was_loaded()
         asyncio.run(_run(*(_server(listener, host, origin) for listener, origin in listeners)))
 
 

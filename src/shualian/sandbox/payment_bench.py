@@ -44,6 +44,7 @@ from shualian.core.identifiers import (
     VisitId,
     new_identifier,
 )
+from shualian.core.memory import keep_what_was_loaded
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
@@ -451,6 +452,7 @@ def _measured(
     people = hospital.office.people
     queues = [itertools.cycle(people[client::clients]) for client in range(clients)]
     _pay(hospital, queues, Rounds(), Rounds())  # prepares statements, fills caches
+    keep_what_was_loaded()  # as a server does
     while trials.seconds + confirmations.seconds < seconds:
         _pay(hospital, queues, trials, confirmations)
     spent = trials.seconds + confirmations.seconds

@@ -86,7 +86,7 @@ def exchange(
     prepared: Prepared,
     sent: Sequence[tuple[str, Sequence[Value]]],
 ) -> list[list[Row]]:
-    """Run statements in this order and give the rows of each.
+    """Run statements in this order and give the rows of each, or how many it changed.
 
     Args:
         driver: In its transaction, or idle: then the first statement opens one.
@@ -204,5 +204,8 @@ def _received(line: PGconn) -> list[PGresult]:
 
 
 def _rows(reading: abc.Transformer, result: PGresult) -> list[Row]:
+    """What a question found; one row with the count of rows for what only changed some."""
+    if result.status == ExecStatus.COMMAND_OK:
+        return [(result.command_tuples or 0,)]
     reading.set_pgresult(result)
     return reading.load_rows(0, result.ntuples, tuple)

@@ -64,6 +64,10 @@ class _ConflictError(Exception):
 class PostgresDatabase:
     """A PostgreSQL database, reached through psycopg 3."""
 
+    # One is decided while the server is busy with others, and who waits for a row that somebody
+    # else holds for long does not hold up all.
+    writes_at_once = 3
+
     def __init__(self, url: str) -> None:
         """Reach ``postgresql+psycopg://user:password@host/name``.
 

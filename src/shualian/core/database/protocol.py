@@ -148,6 +148,9 @@ class Database(Protocol):
     fail belongs into ``connection.begin_nested()``: PostgreSQL ends the transaction otherwise.
     """
 
+    writes_at_once: int
+    """How many writes are best under way where callers can share one."""
+
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` on a consistent snapshot and give its result; it cannot write."""
         ...

@@ -11,8 +11,8 @@ transactions that have nothing to do with each other.
 """
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
@@ -37,6 +37,7 @@ __all__ = (
     "own_locks",
     "run",
     "tell",
+    "tell_together",
 )
 
 _POSTGRES = "postgresql"
@@ -44,7 +45,16 @@ _UNIQUE_VIOLATION = "23505"
 _CONFLICTS = frozenset(("40001", "40P01"))  # serialization_failure, deadlock_detected
 _DEALLOCATED = "26000"  # invalid_sql_statement_name: prepared before, gone meanwhile
 _LOCK = " FOR NO KEY UPDATE"
+_ROWS_MAX = 16
 _COUNT = "(SELECT count(*) FROM ?)"
+
+
+class Insertion(NamedTuple):
+    """Rows of a kind that one statement may insert many of."""
+
+    table: str
+    columns: tuple[str, ...]
+    then: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +65,14 @@ class Statement:
         text: As SQLite reads it.
         locks: A question that locks the rows it finds until the transaction ends, against others
             that lock them so. SQLite has one writer and needs no lock.
+        waits: Whether it waits for rows that are locked already; else it leaves them out.
+        inserts: What it inserts rows of, if that is all that it does.
     """
 
     text: str
     locks: bool = False
+    waits: bool = True
+    inserts: Insertion | None = field(default=None, compare=False)
 
 
 class Filled(NamedTuple):
@@ -70,7 +84,8 @@ class Filled(NamedTuple):
 
 @lru_cache(maxsize=512)
 def _postgres(statement: Statement) -> str:
-    return _numbered(statement.text + _LOCK if statement.locks else statement.text)
+    lock = _LOCK if statement.waits else _LOCK + " SKIP LOCKED"
+    return _numbered(statement.text + lock if statement.locks else statement.text)
 
 
 def _numbered(text: str) -> str:
@@ -85,7 +100,7 @@ def insert_rows(table: str, columns: tuple[str, ...], rows: int, *, then: str = 
     row = f"({', '.join('?' * len(columns))})"
     values = ", ".join([row] * rows)
     text = " ".join(("INSERT INTO", table, f"({', '.join(columns)})", "VALUES", values, then))
-    return Statement(text.strip())
+    return Statement(text.strip(), inserts=Insertion(table, columns, then))
 
 
 def own_locks(connection: Connection) -> None:
@@ -148,6 +163,66 @@ def run(connection: Connection, commands: Sequence[Filled]) -> None:
         tell(connection, commands)
         return
     _exchange(connection, [(_postgres(each), values) for each, values in commands])
+
+
+def tell_together(connection: Connection, commands: Sequence[Filled]) -> list[int]:
+    """Run the commands of several that have nothing to do with each other, in one round trip.
+
+    Equal ones go together, in the order in which each is first met, and rows of one kind go out
+    as few insertions; no two may insert or change the same row. How many rows each changed.
+    """
+    gathered: dict[Statement | Insertion, list[int]] = {}
+    for place, (statement, _) in enumerate(commands):
+        gathered.setdefault(statement.inserts or statement, []).append(place)
+    sent: list[Filled] = []
+    of: list[int] = []
+    for kind, places in gathered.items():
+        alike = [commands[place] for place in places]
+        if isinstance(kind, Insertion):
+            sent += _insertions(kind, alike)
+        else:
+            of += range(len(sent), len(sent) + len(alike))
+            sent += alike
+    changed = _changed_by(connection, sent)
+    others = iter([changed[place] for place in of])
+    return _by_place(commands, gathered, others)
+
+
+def _by_place(
+    commands: Sequence[Filled],
+    gathered: dict[Statement | Insertion, list[int]],
+    others: Iterator[int],
+) -> list[int]:
+    """An insertion inserts all of its rows or fails; what others changed was counted."""
+    counts = [0] * len(commands)
+    for kind, places in gathered.items():
+        for place in places:
+            if isinstance(kind, Insertion):
+                counts[place] = len(commands[place].values) // len(kind.columns)
+            else:
+                counts[place] = next(others)
+    return counts
+
+
+def _insertions(kind: Insertion, commands: Sequence[Filled]) -> list[Filled]:
+    """Their rows, in statements of 1, 2, 4 ... rows: so few texts that all are soon prepared."""
+    values = [value for _, those in commands for value in those]
+    width = len(kind.columns)
+    rows, done = len(values) // width, 0
+    made: list[Filled] = []
+    while done < rows:
+        here = min(_ROWS_MAX, 1 << (rows - done).bit_length() - 1)
+        statement = insert_rows(kind.table, kind.columns, here, then=kind.then)
+        made.append(Filled(statement, values[done * width : (done + here) * width]))
+        done += here
+    return made
+
+
+def _changed_by(connection: Connection, commands: Sequence[Filled]) -> list[int]:
+    if connection.dialect.name != _POSTGRES:
+        return tell(connection, commands)
+    answers = _exchange(connection, [(_postgres(each), values) for each, values in commands])
+    return [rows[0][0] for rows in answers]
 
 
 @lru_cache(maxsize=512)

@@ -4,6 +4,7 @@ Prices, quantities and shares are stored as decimal text, because no engine of o
 decimal of its own.
 """
 
+from collections import namedtuple
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -30,7 +31,8 @@ from sqlalchemy import (
 )
 
 from shualian.core.database import UtcTime, forbid_in_transaction
-from shualian.core.database.rows import changed_rows, find, sought, write
+from shualian.core.database.rows import Sought, changed_rows, find, sought, write
+from shualian.core.database.statements import Filled, Statement
 from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo, InstitutionCode
 from shualian.core.money import Fen
 from shualian.hospital.model import NOTHING_SAID, FeeSplit
@@ -100,6 +102,20 @@ splits = Table(
 """One row for each line that was uploaded."""
 
 
+_SplitRow = namedtuple("_SplitRow", [column.name for column in splits.c])  # type: ignore[misc]
+_SPLITS_OF_BATCH = Statement(
+    "SELECT s.feedetl_sn, s.fulamt_ownpay_amt, s.overlmt_amt, s.preselfpay_amt, s.inscp_scp_amt,"
+    " s.chrgitm_lv, s.med_chrgitm_type, s.selfpay_prop, s.pric_uplmt_amt"
+    " FROM charge_split s JOIN charge_item i ON i.feedetl_sn = s.feedetl_sn"
+    " WHERE i.institution = ? AND i.chrg_bchno = ?"
+)
+"""In the order of the table's columns."""
+_HOLD_BATCH = Statement(
+    "UPDATE charge_batch SET state = ?, held_by = ?"
+    " WHERE institution = ? AND chrg_bchno = ? AND state IN (?, ?)"
+)
+
+
 def packaged_price_lists() -> Traversable:
     """The folder of the illustrative price lists that come with the package."""
     return files(__package__) / "price_lists"
@@ -140,14 +156,9 @@ def hold_batch(
     connection: Connection, institution: InstitutionCode, chrg_bchno: str, by: CommandId
 ) -> None:
     """Let a payment hold a batch that is not settled, instead of the one that may hold it now."""
-    _change_batch(
-        connection,
-        (batches.c.institution == institution)
-        & (batches.c.chrg_bchno == chrg_bchno)
-        & batches.c.state.in_([state.value for state in UNSETTLED]),
-        BatchState.HELD,
-        by,
-    )
+    unsettled = [state.value for state in UNSETTLED]
+    told = (BatchState.HELD.value, by, institution, chrg_bchno, *unsettled)
+    write(connection, [Filled(_HOLD_BATCH, told)])
 
 
 def release_batch(
@@ -295,8 +306,12 @@ def items_of_batch(
     connection: Connection, institution: InstitutionCode, chrg_bchno: str
 ) -> Sequence[ChargeItem]:
     """The lines of a batch that stand, the oldest first."""
-    standing = items.c.withdrawn_at.is_(None)
-    return _items(connection, institution, standing & (items.c.chrg_bchno == chrg_bchno))
+    key = {"institution": institution, "chrg_bchno": chrg_bchno}
+    order = ("fee_ocur_time", "command_id", "line_no")
+    of_lines = Filled(_SPLITS_OF_BATCH, (institution, chrg_bchno))
+    found, split_rows = find(connection, sought(items, *order, **key), Sought(splits, of_lines))
+    split_of = {row.feedetl_sn: row for row in split_rows}
+    return [_item(row, split_of.get(row.feedetl_sn)) for row in found if row.withdrawn_at is None]
 
 
 def _items(
@@ -308,7 +323,12 @@ def _items(
         .where(items.c.institution == institution, condition)
         .order_by(items.c.fee_ocur_time, items.c.command_id, items.c.line_no)
     )
-    return [_item(row) for row in connection.execute(query)]
+    return [_item(row, _joined_split(row)) for row in connection.execute(query)]
+
+
+def _joined_split(row: Row[Any]) -> "_SplitRow | None":
+    split = row[len(items.c) :]
+    return _SplitRow(*split) if split[0] is not None else None
 
 
 def _change_batch(
@@ -344,7 +364,7 @@ def _split_row(split: FeeSplit) -> dict[str, Any]:
     }
 
 
-def _item(row: Row[Any]) -> ChargeItem:
+def _item(row: Any, split: Any) -> ChargeItem:
     return ChargeItem(
         feedetl_sn=ChargeItemNo(row.feedetl_sn),
         institution=InstitutionCode(row.institution),
@@ -365,22 +385,22 @@ def _item(row: Row[Any]) -> ChargeItem:
         bilg_dr_codg=row.bilg_dr_codg,
         bilg_dr_name=row.bilg_dr_name,
         hosp_appr_flag=row.hosp_appr_flag,
-        split=None if row.split_feedetl_sn is None else _split(row),
+        split=None if split is None else _split(row, split),
         withdrawn_at=row.withdrawn_at,
     )
 
 
-def _split(row: Row[Any]) -> FeeSplit:
-    ceiling = row.split_pric_uplmt_amt
+def _split(row: Any, split: Any) -> FeeSplit:
+    ceiling = split.pric_uplmt_amt
     return FeeSplit(
         feedetl_sn=ChargeItemNo(row.feedetl_sn),
         det_item_fee_sumamt=Fen(row.det_item_fee_sumamt),
-        fulamt_ownpay_amt=Fen(row.split_fulamt_ownpay_amt),
-        overlmt_amt=Fen(row.split_overlmt_amt),
-        preselfpay_amt=Fen(row.split_preselfpay_amt),
-        inscp_scp_amt=Fen(row.split_inscp_scp_amt),
-        chrgitm_lv=row.split_chrgitm_lv,
-        med_chrgitm_type=row.split_med_chrgitm_type,
-        selfpay_prop=Decimal(row.split_selfpay_prop),
+        fulamt_ownpay_amt=Fen(split.fulamt_ownpay_amt),
+        overlmt_amt=Fen(split.overlmt_amt),
+        preselfpay_amt=Fen(split.preselfpay_amt),
+        inscp_scp_amt=Fen(split.inscp_scp_amt),
+        chrgitm_lv=split.chrgitm_lv,
+        med_chrgitm_type=split.med_chrgitm_type,
+        selfpay_prop=Decimal(split.selfpay_prop),
         pric_uplmt_amt=None if ceiling is None else Decimal(ceiling),
     )

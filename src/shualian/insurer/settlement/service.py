@@ -13,21 +13,24 @@ not remembered. Other content under the same identifier is refused and remembere
 
 **Who waits for whom.** Everything that moves a person's money or charges locks the person's row
 first, so that what it reads stays as it is until it has written. Commands under one identifier
-meet in the key of ``insurer_command``.
+meet in the key of ``insurer_command``. Settlements of different people that come at the same time
+share one transaction; when anything goes wrong in it, each has one of its own.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from shualian.core.clock import Clock
 from shualian.core.database import Database
-from shualian.core.database.statements import Filled, Row, ask, own_locks, tell
+from shualian.core.database.statements import Filled, Row, ask, own_locks, tell, tell_together
+from shualian.core.database.together import Alone, Raised, Together
 from shualian.core.identifiers import (
     ChargeItemNo,
     CommandId,
@@ -64,6 +67,7 @@ from shualian.insurer.settlement.evidence.model import (
     EVIDENCE_INVALID,
     HIGHEST,
     CardEvidence,
+    CodeEvidence,
     DocumentEvidence,
     Evidence,
     EvidenceKind,
@@ -198,6 +202,9 @@ class _Decided:
     items: int
 
 
+_Outcome: TypeAlias = SettlementRecord | Refused | Raised | Alone
+
+
 class Settlements:
     """The insurer's side of a visit's money.
 
@@ -247,6 +254,13 @@ class Settlements:
             proofs=proofs,
             sealer=sealer,
             ordering=ordering,
+        )
+        self._settling = Together(
+            database,
+            alone=self._settle,
+            together=self._settle_together,
+            # What is decided on a person must be written before it is asked about again.
+            apart=lambda asked: asked.command.bill.psn_no,
         )
         # A missing key stops the start-up, and none is read from disk inside a transaction.
         sealer.seal(b"", purpose=_ANSWER, context=b"")
@@ -362,12 +376,10 @@ class Settlements:
         if not isinstance(readied, Readied):
             return readied
         asked = self._asked(key, command, readied, self._clock.now())
-
-        def work(connection: Connection) -> SettlementRecord | Refused:
-            own_locks(connection)
-            return self._settle(connection, asked)
-
-        return _given(self._database.write(work))
+        if isinstance(evidence, CodeEvidence):
+            # Its use has a transaction to itself, because it is written step by step.
+            return _given(self._database.write(lambda connection: self._settle(connection, asked)))
+        return _given(self._settling.write(asked))
 
     def settle_purchase(
         self,
@@ -635,6 +647,7 @@ class Settlements:
         )
 
     def _settle(self, connection: Connection, asked: _Asked) -> SettlementRecord | Refused:
+        own_locks(connection)
         answers = ask(connection, self._questions(asked))
         earlier = self._answer(asked.key, statements.known(answers[1]))
         if earlier is not None:
@@ -643,6 +656,48 @@ class Settlements:
             return self._carried_out(connection, asked, self._decided(asked, answers))
         except Refused as refused:
             return _remembered(connection, asked.key, refused, asked.asking.now)
+
+    def _settle_together(
+        self, connection: Connection, those: Sequence[_Asked]
+    ) -> Sequence[_Outcome]:
+        """:meth:`_settle` for different people: all are locked and asked about, then written."""
+        own_locks(connection)
+        questions = [self._questions(asked)[1:] for asked in those]
+        locks = statements.lock_people([asked.command.bill.psn_no for asked in those])
+        locked, *answers = ask(connection, [locks, *itertools.chain(*questions)])
+        people = {psn_no for (psn_no,) in locked}
+        found = iter(answers)
+        decided: list[tuple[_Outcome, _Decided | Filled | None]] = []
+        for asked, each in zip(those, questions, strict=True):
+            # In the place of the lock's own answer.
+            told: list[list[Row]] = [[], *itertools.islice(found, len(each))]
+            is_locked = asked.command.bill.psn_no in people
+            decided.append(self._outcome(asked, told) if is_locked else (Alone.ALONE, None))
+        self._send_together(connection, [each for _, each in decided if each is not None])
+        return [outcome for outcome, _ in decided]
+
+    def _outcome(
+        self, asked: _Asked, answers: Sequence[Sequence[Row]]
+    ) -> tuple[_Outcome, _Decided | Filled | None]:
+        """How a settlement ends, and what is to be written for it."""
+        try:
+            earlier = self._answer(asked.key, statements.known(answers[1]))
+            if earlier is not None:
+                return earlier, None
+            decided = self._decided(asked, answers)
+        except Refused as refused:
+            if not _is_remembered(refused):
+                return Raised(refused), None
+            return refused, _refused_row(asked.key, refused, asked.asking.now)
+        return decided.record, decided
+
+    def _send_together(self, connection: Connection, those: Sequence[_Decided | Filled]) -> None:
+        done = [each for each in those if isinstance(each, _Decided)]
+        told = [row for each in done for row in each.told]
+        refused = [each for each in those if isinstance(each, Filled)]
+        changed = iter(tell_together(connection, [*told, *refused]))
+        for each in done:
+            _check_changed(each, list(itertools.islice(changed, len(each.told))))
 
     def _decided(self, asked: _Asked, answers: Sequence[Sequence[Row]]) -> _Decided:
         """Compute, compare, decide on the evidence; depends on the answers and nothing else.
@@ -697,10 +752,7 @@ class Settlements:
         refused = self._evidences.use_up(connection, asked.readied, asked.asking)
         if refused is not None:
             return refused
-        changed = self._send(connection, decided.told)
-        ledger.check_booked(decided.told, changed)
-        if changed[1] != decided.items:
-            raise AssertionError("a charge item changed although the person is locked")
+        _check_changed(decided, self._send(connection, decided.told))
         return decided.record
 
     def _send(self, connection: Connection, told: Sequence[Filled]) -> list[int]:
@@ -956,12 +1008,26 @@ def _remembered(connection: Connection, key: _Key, refused: Refused, now: dateti
     Raises:
         Refused: The refusal itself, when asking again can help or it is another command's.
     """
-    if refused.kind.finality is not Finality.FINAL or refused.kind is COMMAND_DIFFERS:
+    if not _is_remembered(refused):
         raise refused
-    said = (refused.kind.code, json.dumps(dict(refused.details)))
-    row = statements.refused_row(key.institution, key.command_id, key.digest, said, now)
-    tell(connection, [row])
+    tell(connection, [_refused_row(key, refused, now)])
     return refused
+
+
+def _is_remembered(refused: Refused) -> bool:
+    return refused.kind.finality is Finality.FINAL and refused.kind is not COMMAND_DIFFERS
+
+
+def _refused_row(key: _Key, refused: Refused, now: datetime) -> Filled:
+    said = (refused.kind.code, json.dumps(dict(refused.details)))
+    return statements.refused_row(key.institution, key.command_id, key.digest, said, now)
+
+
+def _check_changed(decided: _Decided, changed: Sequence[int]) -> None:
+    """Check that what was written found what was decided on."""
+    ledger.check_booked(decided.told, changed)
+    if changed[1] != decided.items:
+        raise AssertionError("a charge item changed although the person is locked")
 
 
 def _refusal(code: str, details: str) -> Refused:

@@ -72,6 +72,7 @@ class DyingDatabase:
     def __init__(self, database: Database) -> None:
         """Wrap ``database``."""
         self._database = database
+        self.writes_at_once = database.writes_at_once
         self._left: int | None = None
         self._inside = False
 
