@@ -18,6 +18,8 @@ from shualian.core.mode import Mode, Side
 from shualian.core.settings import HospitalSettings, Settings
 from shualian.gateway.ewallet.model import NOTIFICATION_PATH
 from shualian.gateway.ewallet.service import EWalletClient, NoWallet, open_ewallet
+from shualian.hospital.bills.ports import PeopleAtTerminals
+from shualian.hospital.bills.service import OwnBills
 from shualian.hospital.cashier.closing.ports import InsurerBooks
 from shualian.hospital.cashier.service import Cashier, cashier_services
 from shualian.hospital.clinical.service import (
@@ -72,6 +74,7 @@ class InsurerPorts:
         books: For the comparison at closing time.
         sign_ins: Which doctors are at work.
         expectations: Whom terminals may look for.
+        people: Who stands at a terminal.
     """
 
     platform: InsurerPlatform
@@ -79,6 +82,7 @@ class InsurerPorts:
     books: InsurerBooks
     sign_ins: DoctorSignIns
     expectations: Expectations
+    people: PeopleAtTerminals
 
 
 class HospitalSide:
@@ -208,6 +212,12 @@ class HospitalSide:
             proofs=self._insurer.proofs,
             books=self._insurer.books,
             wallet=self.wallet,
+        )
+        self.bills = OwnBills(
+            window=self.desk.window,
+            records=self.records,
+            encounters=self.encounters,
+            people=self._insurer.people,
         )
 
     def _build_clinic(self) -> None:

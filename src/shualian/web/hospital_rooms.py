@@ -8,6 +8,7 @@ from shualian.assembly import HospitalSide
 from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
+from shualian.hospital.bills import api as bills_api
 from shualian.hospital.cashier import api as cashier_api
 from shualian.hospital.clinical import api as clinical_api
 from shualian.hospital.clinical.store import packaged_diagnoses
@@ -72,6 +73,7 @@ def terminal_rooms(
             clock=hospital.clock,
         ),
         encounters_api.terminal_routes(signed(), hospital.encounters, at),
+        bills_api.terminal_routes(signed(), hospital.bills, at),
         payments_api.terminal_routes(signed(), hospital.payments, at),
         examinations_api.terminal_routes(signed(), hospital.examinations, at),
         dispensing_api.terminal_routes(

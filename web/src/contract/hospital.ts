@@ -6721,8 +6721,12 @@ export interface components {
             acct_mulaid_pay: number;
             /** Acct Pay */
             acct_pay: number;
+            /** Act Pay Dedc */
+            act_pay_dedc: number;
             /** Balc */
             balc: number;
+            /** Fulamt Ownpay Amt */
+            fulamt_ownpay_amt: number;
             /** Fund Pay Sumamt */
             fund_pay_sumamt: number;
             /** Funds */
@@ -6733,6 +6737,10 @@ export interface components {
             hosp_part_amt: number;
             /** Medfee Sumamt */
             medfee_sumamt: number;
+            /** Overlmt Selfpay */
+            overlmt_selfpay: number;
+            /** Preselfpay Amt */
+            preselfpay_amt: number;
             /** Psn Cash Pay */
             psn_cash_pay: number;
             /** Reasons */

@@ -430,6 +430,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terminal/v1/hospital/bills/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Bills
+         * @description What is open, the newest visit first; moves and confirms nothing.
+         */
+        post: operations["open_bills_terminal_v1_hospital_bills_open_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terminal/v1/hospital/dispensing/mine": {
         parameters: {
             query?: never;
@@ -1400,6 +1420,39 @@ export interface components {
             scene: components["schemas"]["Scene"];
         };
         /**
+         * BillAnswer
+         * @description What is open of one visit.
+         */
+        BillAnswer: {
+            /** Amount Fen */
+            amount_fen: number;
+            department: components["schemas"]["Words"];
+            /** Encounter No */
+            encounter_no: string;
+            /** Lines */
+            lines: components["schemas"]["BillLineAnswer"][];
+            /** Payable */
+            payable: boolean;
+            /** Slip No */
+            slip_no: string | null;
+            /** Under Way */
+            under_way: boolean;
+            /**
+             * Visited At
+             * Format: date-time
+             */
+            visited_at: string;
+        };
+        /**
+         * BillLineAnswer
+         * @description One line of a bill.
+         */
+        BillLineAnswer: {
+            /** Amount Fen */
+            amount_fen: number;
+            name: components["schemas"]["Words"];
+        };
+        /**
          * BindingAnswer
          * @description A binding.
          */
@@ -2252,6 +2305,16 @@ export interface components {
             scene: string;
         };
         /**
+         * OpenBillsBody
+         * @description Who asks: the person of a capture of this terminal, or who shows a code or a card.
+         */
+        OpenBillsBody: {
+            /** Evidence */
+            evidence?: (components["schemas"]["CodeBody"] | components["schemas"]["CardBody"]) | null;
+            /** Session Id */
+            session_id?: string | null;
+        };
+        /**
          * OpenBody
          * @description Open the record of who shows this.
          */
@@ -3044,8 +3107,12 @@ export interface components {
             acct_mulaid_pay: number;
             /** Acct Pay */
             acct_pay: number;
+            /** Act Pay Dedc */
+            act_pay_dedc: number;
             /** Balc */
             balc: number;
+            /** Fulamt Ownpay Amt */
+            fulamt_ownpay_amt: number;
             /** Fund Pay Sumamt */
             fund_pay_sumamt: number;
             /** Funds */
@@ -3056,6 +3123,10 @@ export interface components {
             hosp_part_amt: number;
             /** Medfee Sumamt */
             medfee_sumamt: number;
+            /** Overlmt Selfpay */
+            overlmt_selfpay: number;
+            /** Preselfpay Amt */
+            preselfpay_amt: number;
             /** Psn Cash Pay */
             psn_cash_pay: number;
             /** Reasons */
@@ -4427,6 +4498,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HeartbeatAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    open_bills_terminal_v1_hospital_bills_open_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenBillsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BillAnswer"][];
                 };
             };
             /** @description Refused */
