@@ -89,20 +89,28 @@ class World:
         self._police = opened.enter_context(running_registry(folder / "police", clock=self.clock))
         listening = opened.enter_context(free_socket())
         self.origin = f"http://localhost:{listening.getsockname()[1]}"
-        settings = Settings(
+        self.settings = self._settings(folder, opened)
+        self.side: InsurerSide = open_insurer_side(
+            self.settings, mode=Mode.SANDBOX, clock=self.clock
+        )
+        opened.callback(self.side.close)
+        self.side.institutions.contract(city.HOSPITAL)
+        self.side.terminals.register.register_model(actor=city.SUPERVISOR, model=_MODEL)
+        self.somebody = Somebody(Actor.of(self.samples[city.PATIENT_SEEN]))
+        self.listener = self._terminal_listener(opened)
+        self.listener.add_api_route(FRAME_PATH, self._frame, include_in_schema=False)
+        opened.enter_context(served(self.listener, listening))
+
+    def _settings(self, folder: Path, _: ExitStack) -> Settings:
+        return Settings(
             data_dir=folder,
             terminal_origin=self.origin,
             terminal_networks="127.0.0.1/32",
             registry_url=self._police.origin,
         )
-        self.side: InsurerSide = open_insurer_side(settings, mode=Mode.SANDBOX, clock=self.clock)
-        opened.callback(self.side.close)
-        self.side.institutions.contract(city.HOSPITAL)
-        self.side.terminals.register.register_model(actor=city.SUPERVISOR, model=_MODEL)
-        self.somebody = Somebody(Actor.of(self.samples[city.PATIENT_SEEN]))
-        self.listener: FastAPI = build_terminal_listener(self.side, settings)
-        self.listener.add_api_route(FRAME_PATH, self._frame, include_in_schema=False)
-        opened.enter_context(served(self.listener, listening))
+
+    def _terminal_listener(self, _: ExitStack) -> FastAPI:
+        return build_terminal_listener(self.side, self.settings)
 
     def invite(self) -> Invitation:
         """A new place for a browser terminal, and the code that is typed there."""

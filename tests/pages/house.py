@@ -1,0 +1,228 @@
+"""A real hospital beside the insurer: departments, doctors, bills, an e-wallet's stand-in.
+
+What stands before a test's own task is brought about by the use cases, so that each test begins
+where its person does. All people, numbers and money are made up.
+"""
+
+import io
+from collections.abc import Sequence
+from contextlib import ExitStack
+from csv import DictWriter
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from pages.world import World
+from shualian.assembly import HospitalSide, hospital_beside
+from shualian.cli.serve import repeated
+from shualian.core.clock import business_date
+from shualian.core.id_number import SANDBOX_REGION, parse_id_number
+from shualian.core.identifiers import (
+    CommandId,
+    EncounterNo,
+    IntentId,
+    PersonNo,
+    StaffId,
+    new_identifier,
+)
+from shualian.core.mode import Mode
+from shualian.core.money import Fen, parse_yuan
+from shualian.core.settings import HospitalSettings, Settings
+from shualian.face.model import Purpose
+from shualian.hospital.encounters.model import Encounter
+from shualian.hospital.model import DocumentEvidence
+from shualian.hospital.orders.model import OrderLine
+from shualian.hospital.payments.model import Payment
+from shualian.hospital.scheduling.model import (
+    Department,
+    Doctor,
+    Period,
+    Practitioner,
+    SessionRow,
+    Title,
+)
+from shualian.sandbox import city
+from shualian.sandbox.city import SamplePerson, activate_sample
+from shualian.sandbox.ewallet.model import Terms
+from shualian.sandbox.ewallet.server import RunningWallet, running_wallet
+from shualian.sandbox.loopback import free_socket, served
+from shualian.sandbox.province.service import payer_of
+from shualian.staff.model import Caller, Employer, Role
+from shualian.verification.ports import NewTemplate
+from shualian.web.listeners import (
+    build_hospital_listener,
+    build_hospital_news_listener,
+    build_terminal_listener,
+)
+
+PIN = "135790"
+CLERK = StaffId("SIM-CLERK")
+WALLET_MONEY = Fen(2_000_00)
+DEPARTMENTS = (
+    Department("0301", "呼吸内科", "A03.01", "A", "Respiratory medicine"),
+    Department("0304", "心血管内科", "A03.04", "B", "Cardiology"),
+    Department("0403", "骨科", "A04.03", "E", "Orthopaedics"),
+)
+DOCTORS = (
+    Practitioner(Doctor("D1", "王示例", "Dr Wang"), "0301", Title.CHIEF),
+    Practitioner(Doctor("D2", "陈样本", "Dr Chen"), "0301", Title.ORDINARY),
+    Practitioner(Doctor("D3", "赵演示", "Dr Zhao"), "0304", Title.ASSOCIATE_CHIEF),
+    Practitioner(Doctor("D4", "刘示范", "Dr Liu"), "0403", Title.ORDINARY),
+)
+ROOM = "二层 216 诊室"
+_ALL_DAY = ((Period.MORNING, "00:00", "12:00"), (Period.AFTERNOON, "12:00", "23:59"))
+_DAYS = 5
+_SLOTS = 30
+_WALLET_LIMITS = (Fen(800_00), Fen(3_000_00))
+_RESOLVE_EVERY_S = 2.0
+
+
+class House(World):
+    """The insurer, and a hospital whose terminals and staff have listeners of their own."""
+
+    wallet: RunningWallet
+    hospital: HospitalSide
+
+    def __init__(self, folder: Path, opened: ExitStack) -> None:
+        super().__init__(folder, opened)
+        self._set_up()
+
+    # --- who comes -------------------------------------------------------------------------------
+
+    def regular(self, person: SamplePerson) -> PersonNo:
+        """Insured, with money in the personal account, a kept template and a PIN from a window."""
+        psn_no = self.insure(person)
+        self.side.funds.credit_personal_account(
+            command_id=command(),
+            psn_no=psn_no,
+            region=SANDBOX_REGION,
+            amount=parse_yuan(person.balance_yuan),
+        )
+        measured = self.side.engine.measure(
+            self.samples[person.enrolled].picture(), Purpose.ENROL
+        )
+        template = NewTemplate(measured.embedding, measured.path_id, measured.quality.score)
+        activate_sample(self.side, psn_no, template, clock=self.clock)
+        self.side.insured.pins.reset_at_window(psn_no, PIN, actor=city.ADMINISTRATOR)
+        return psn_no
+
+    def agrees(self, psn_no: PersonNo) -> None:
+        """The person has authorised an account for the own share."""
+        payer, now = payer_of(psn_no), self.clock.now()
+        self.wallet.wallet.open_account(payer, last_four="1234", balance=WALLET_MONEY)
+        terms = Terms(*_WALLET_LIMITS, now - timedelta(days=1), now + timedelta(days=365))
+        self.wallet.wallet.agree(payer, terms)
+        self.hospital.agreements.link(psn_no=psn_no, payer=payer)
+
+    # --- what was before -------------------------------------------------------------------------
+
+    def visit(self, person: SamplePerson, department: str = "0301") -> Encounter:
+        """A visit of today, registered at the window by a document."""
+        session = self._session_now(department)
+        return self.hospital.appointments.register(
+            command_id=command(), session_no=session, evidence=self._document(person)
+        )
+
+    def ordered(self, encounter: Encounter, *codes: str) -> None:
+        """The doctor has ordered one of each, and the insurer has classed it."""
+        lines = [OrderLine(code, Decimal(1)) for code in codes]
+        orders, number = self.hospital.orders, encounter.encounter_no
+        orders.order(command_id=command(), encounter_no=number, lines=lines)
+        orders.upload(encounter_no=number)
+
+    def payments(self, encounter_no: EncounterNo) -> Sequence[Payment]:
+        """What the hospital's books say."""
+        return self.hospital.payments.of_encounter(encounter_no=encounter_no)
+
+    def wallet_balance(self, psn_no: PersonNo) -> Fen:
+        """What the wallet's books say."""
+        of_payer = {each.payer: money for each, money in self.wallet.wallet.payers()}
+        return of_payer[payer_of(psn_no)]
+
+    # --- setting up ------------------------------------------------------------------------------
+
+    def _settings(self, folder: Path, opened: ExitStack) -> Settings:
+        self.wallet = opened.enter_context(running_wallet(folder / "wallet", clock=self.clock))
+        self._news = opened.enter_context(free_socket())
+        self._staff = opened.enter_context(free_socket())
+        self.staff_origin = f"http://localhost:{self._staff.getsockname()[1]}"
+        hospital = HospitalSettings(
+            code=city.HOSPITAL.fixmedins_code,
+            name=city.HOSPITAL.name,
+            name_en="Sample City First Hospital",
+            terminal_origin=self.origin,
+            staff_origin=self.staff_origin,
+            wallet_news_origin=f"http://127.0.0.1:{self._news.getsockname()[1]}",
+        )
+        insurer = super()._settings(folder, opened)
+        changed = {"hospitals": (hospital,), "ewallet_url": self.wallet.origin}
+        return insurer.model_copy(update=changed)
+
+    def _terminal_listener(self, opened: ExitStack) -> FastAPI:
+        (own,) = self.settings.hospitals
+        self.hospital = hospital_beside(
+            self.side, self.settings, own, mode=Mode.SANDBOX, clock=self.clock
+        )
+        opened.callback(self.hospital.close)
+        upkeep = self.hospital.housekeeping()
+        opened.enter_context(repeated(upkeep, every_s=_RESOLVE_EVERY_S))
+        news = build_hospital_news_listener(self.hospital, self.settings)
+        assert news is not None
+        opened.enter_context(served(news, self._news))
+        staff = build_hospital_listener(self.hospital, self.side, self.settings)
+        opened.enter_context(served(staff, self._staff))
+        return build_terminal_listener(self.side, self.settings, hospital=self.hospital)
+
+    def _set_up(self) -> None:
+        schedule = self.hospital.schedule
+        chief = Caller(
+            StaffId("SIM-ADMINISTRATOR"),
+            Employer(city.HOSPITAL.fixmedins_code),
+            frozenset((Role.ADMINISTRATOR,)),
+        )
+        schedule.put_departments(caller=chief, departments=DEPARTMENTS)
+        schedule.put_practitioners(caller=chief, practitioners=DOCTORS)
+        today = business_date(self.clock.now())
+        days = [today + timedelta(days=ahead) for ahead in range(_DAYS)]
+        schedule.import_sessions(caller=chief, text=_sessions(days))
+
+    def _session_now(self, dept_code: str) -> str:
+        now = self.clock.now()
+        day = business_date(now)
+        for offer in self.hospital.schedule.offers(first=day, last=day, dept_code=dept_code):
+            if offer.session.starts_at <= now:
+                return offer.session.session_no
+        raise LookupError("a session that is open now")
+
+    def _document(self, person: SamplePerson) -> DocumentEvidence:
+        number = parse_id_number(person.id_number, today=business_date(self.clock.now()))
+        return DocumentEvidence(number, CLERK, IntentId(new_identifier()))
+
+
+def command() -> CommandId:
+    """A number for a command."""
+    return CommandId(new_identifier())
+
+
+def _sessions(days: Sequence[date]) -> str:
+    text = io.StringIO()
+    lines = DictWriter(text, list(SessionRow.model_fields), lineterminator="\n")
+    lines.writeheader()
+    for day in days:
+        for place, doctor in enumerate(DOCTORS):
+            for period, starts, ends in _ALL_DAY:
+                lines.writerow(
+                    {
+                        "dr_code": doctor.doctor.dr_code,
+                        "day": day.isoformat(),
+                        "period": period.value,
+                        "starts": starts,
+                        "ends": ends,
+                        "room": ROOM if place == 0 else f"二层 22{place} 诊室",
+                        "room_en": f"Room 2{16 if place == 0 else 20 + place}, 2nd floor",
+                        "slots": _SLOTS,
+                    }
+                )
+    return text.getvalue()
