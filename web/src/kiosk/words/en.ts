@@ -200,7 +200,9 @@ export const en: Words = {
     choice: 'Another doctor or time',
     home: 'Start page',
     untouched: 'Nothing was charged',
-    open: 'No result yet: please do not pay again; ask at a window',
+    openTitle: 'No result yet',
+    open: 'Please do not pay again. You are never charged twice',
+    openNext: 'Look again in a while, or ask at a window',
     helper: {
       self: '',
       clerk: 'A window can do it for you',

@@ -198,7 +198,9 @@ export const zh = {
     choice: '选别的医生或时间',
     home: '返回首页',
     untouched: '您没有被扣钱',
-    open: '还没收到结果，请先别重复缴费；请到窗口查一查',
+    openTitle: '还没收到结果',
+    open: '请先别重复缴费。不会重复扣款',
+    openNext: '过一会儿再来看，或到窗口查一查',
     helper: {
       self: '',
       clerk: '人工窗口能帮您办',
