@@ -8,16 +8,16 @@ import io
 from collections.abc import Sequence
 from contextlib import ExitStack
 from csv import DictWriter
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from fastapi import FastAPI
 
 from pages.world import World
-from shualian.assembly import HospitalSide, hospital_beside
+from shualian.assembly import HospitalSide, LocalInsurerBooks, hospital_beside
 from shualian.cli.serve import repeated
-from shualian.core.clock import business_date
+from shualian.core.clock import CHINA, business_date
 from shualian.core.id_number import SANDBOX_REGION, parse_id_number
 from shualian.core.identifiers import (
     CommandId,
@@ -31,18 +31,25 @@ from shualian.core.mode import Mode
 from shualian.core.money import Fen, parse_yuan
 from shualian.core.settings import HospitalSettings, Settings
 from shualian.face.model import Purpose
+from shualian.hospital.cashier.closing.model import Totals
+from shualian.hospital.clinical.model import ClinicalLine, OrderKind, OrderNo
 from shualian.hospital.encounters.model import Encounter
+from shualian.hospital.examinations.model import Findings
 from shualian.hospital.model import DocumentEvidence
 from shualian.hospital.orders.model import OrderLine
 from shualian.hospital.payments.model import Payment
 from shualian.hospital.scheduling.model import (
+    Appointment,
     Department,
     Doctor,
+    OwnAppointment,
     Period,
     Practitioner,
     SessionRow,
     Title,
 )
+from shualian.insurer.supervision.signins.model import ConfirmationReason, DoctorCode, Practice
+from shualian.insurer.supervision.signins.model import Doctor as RegisteredDoctor
 from shualian.sandbox import city
 from shualian.sandbox.city import SamplePerson, activate_sample
 from shualian.sandbox.ewallet.model import Terms
@@ -58,7 +65,8 @@ from shualian.web.listeners import (
 )
 
 PIN = "135790"
-CLERK = StaffId("SIM-CLERK")
+CLERK, DOCTOR_STAFF = StaffId("SIM-CLERK"), StaffId("SIM-DOCTOR")
+TECHNICIAN = StaffId("SIM-TECHNICIAN")
 WALLET_MONEY = Fen(2_000_00)
 DEPARTMENTS = (
     Department("0301", "呼吸内科", "A03.01", "A", "Respiratory medicine"),
@@ -72,7 +80,6 @@ DOCTORS = (
     Practitioner(Doctor("D4", "刘示范", "Dr Liu"), "0403", Title.ORDINARY),
 )
 ROOM = "二层 216 诊室"
-_ALL_DAY = ((Period.MORNING, "00:00", "12:00"), (Period.AFTERNOON, "12:00", "23:59"))
 _DAYS = 5
 _SLOTS = 30
 _WALLET_LIMITS = (Fen(800_00), Fen(3_000_00))
@@ -100,13 +107,15 @@ class House(World):
             region=SANDBOX_REGION,
             amount=parse_yuan(person.balance_yuan),
         )
-        measured = self.side.engine.measure(
-            self.samples[person.enrolled].picture(), Purpose.ENROL
-        )
+        measured = self.side.engine.measure(self.samples[person.enrolled].picture(), Purpose.ENROL)
         template = NewTemplate(measured.embedding, measured.path_id, measured.quality.score)
         activate_sample(self.side, psn_no, template, clock=self.clock)
-        self.side.insured.pins.reset_at_window(psn_no, PIN, actor=city.ADMINISTRATOR)
+        self.pin_from_window(psn_no)
         return psn_no
+
+    def pin_from_window(self, psn_no: PersonNo) -> None:
+        """A PIN that was set before a clerk; one that was set by a face alone waits a day."""
+        self.side.insured.pins.reset_at_window(psn_no, PIN, actor=city.ADMINISTRATOR)
 
     def agrees(self, psn_no: PersonNo) -> None:
         """The person has authorised an account for the own share."""
@@ -131,6 +140,71 @@ class House(World):
         orders, number = self.hospital.orders, encounter.encounter_no
         orders.order(command_id=command(), encounter_no=number, lines=lines)
         orders.upload(encounter_no=number)
+
+    def booked(self, person: SamplePerson, department: str = "0301") -> Appointment:
+        """An appointment of today that was made at the window."""
+        day = business_date(self.clock.now())
+        offers = self.hospital.schedule.offers(first=day, last=day, dept_code=department)
+        later = max(offers, key=lambda offer: offer.session.starts_at)
+        return self.hospital.appointments.book(
+            command_id=command(),
+            session_no=later.session.session_no,
+            evidence=self._document(person),
+        )
+
+    def appointments(self, person: SamplePerson) -> Sequence[OwnAppointment]:
+        """All of somebody's, the latest first."""
+        return self.hospital.appointments.own(evidence=self._document(person))
+
+    def settled_at_insurer(self) -> Totals:
+        """What the insurer's books of today say."""
+        day = business_date(self.clock.now())
+        return LocalInsurerBooks(self.side, self.hospital.institution).of_day(day).totals
+
+    @property
+    def today(self) -> date:
+        """The business day."""
+        return business_date(self.clock.now())
+
+    def last_visit(self, psn_no: PersonNo) -> Encounter:
+        """The newest visit of somebody who has a record here."""
+        record = self.hospital.records.find_by_person(psn_no=psn_no)
+        assert record is not None
+        return self.hospital.encounters.of_record(record_no=record.record_no)[-1]
+
+    def examination_ordered(self, encounter: Encounter) -> OrderNo:
+        """The doctor has called the patient in and ordered a CT."""
+        clinical, number = self.hospital.clinical, encounter.encounter_no
+        self.hospital.encounters.call_to(encounter_no=number)
+        self.hospital.encounters.begin_consultation(encounter_no=number)
+        order = clinical.draft(
+            command_id=command(),
+            encounter_no=number,
+            kind=OrderKind.EXAMINATION,
+            lines=[ClinicalLine("JC002", Decimal(1))],
+            doctor=encounter.doctor,
+            drafted_by=DOCTOR_STAFF,
+        )
+        clinical.sign(order_no=order.order_no, doctor=encounter.doctor, by=DOCTOR_STAFF)
+        return order.order_no
+
+    def reported(self, person: SamplePerson, order_no: OrderNo) -> None:
+        """The paid examination was made, and its report is signed."""
+        examinations = self.hospital.examinations
+        examinations.arrive(
+            command_id=command(),
+            order_no=order_no,
+            evidence=self._document(person),
+            received_by=TECHNICIAN,
+        )
+        examinations.perform(order_no=order_no, by=TECHNICIAN)
+        made = examinations.enter(
+            command_id=command(),
+            order_no=order_no,
+            findings=Findings(finding="双肺纹理增多", conclusion="支气管炎改变"),
+            entered_by=TECHNICIAN,
+        )
+        examinations.sign(order_no=order_no, version=made.version, by=TECHNICIAN)
 
     def payments(self, encounter_no: EncounterNo) -> Sequence[Payment]:
         """What the hospital's books say."""
@@ -184,9 +258,25 @@ class House(World):
         )
         schedule.put_departments(caller=chief, departments=DEPARTMENTS)
         schedule.put_practitioners(caller=chief, practitioners=DOCTORS)
-        today = business_date(self.clock.now())
-        days = [today + timedelta(days=ahead) for ahead in range(_DAYS)]
-        schedule.import_sessions(caller=chief, text=_sessions(days))
+        schedule.import_sessions(caller=chief, text=_sessions(self.clock.now()))
+        self._doctor_at_work(DOCTORS[0])
+
+    def _doctor_at_work(self, who: Practitioner) -> None:
+        """On the word of the person in charge: no terminal stands in this doctor's room."""
+        supervision, code = self.side.supervision, DoctorCode(who.doctor.dr_code)
+        number = parse_id_number(city.OTHERS[0].id_number, today=self.today)
+        practice = Practice(city.HOSPITAL.fixmedins_code, who.dept_code)
+        supervision.doctors.register(
+            city.SUPERVISOR,
+            RegisteredDoctor(code, who.doctor.dr_name, number, frozenset((practice,))),
+        )
+        supervision.sign_ins.confirm(
+            city.ADMINISTRATOR,
+            command_id=command(),
+            doctor=code,
+            dept_code=who.dept_code,
+            reason=ConfirmationReason.TERMINAL_DOWN,
+        )
 
     def _session_now(self, dept_code: str) -> str:
         now = self.clock.now()
@@ -206,13 +296,17 @@ def command() -> CommandId:
     return CommandId(new_identifier())
 
 
-def _sessions(days: Sequence[date]) -> str:
+def _sessions(now: datetime) -> str:
+    """One that is open all day, and one that begins within the hour and can still be booked."""
+    today, soon = business_date(now), (now + timedelta(minutes=50)).astimezone(CHINA)
+    later = f"{soon:%H:%M}" if soon.date() == today else "23:59"
+    hours = ((Period.MORNING, "00:00", "23:58"), (Period.EVENING, later, "23:58"))
     text = io.StringIO()
     lines = DictWriter(text, list(SessionRow.model_fields), lineterminator="\n")
     lines.writeheader()
-    for day in days:
+    for day in (today + timedelta(days=ahead) for ahead in range(_DAYS)):
         for place, doctor in enumerate(DOCTORS):
-            for period, starts, ends in _ALL_DAY:
+            for period, starts, ends in hours:
                 lines.writerow(
                     {
                         "dr_code": doctor.doctor.dr_code,

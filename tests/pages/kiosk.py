@@ -92,6 +92,7 @@ class Kiosk:
             expect(over).to_be_visible()
             if over.get_attribute("data-at") == "identity":
                 break
+            assert self.part("exit-again").count(), self.text()
             self.touch("exit-again")
         return self.at("identity")
 

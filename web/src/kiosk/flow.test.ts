@@ -178,6 +178,20 @@ test('a terminal offers what its hospital offers at its place, and what the insu
   expect(tasksOf(['scheduling', 'bills', 'reports'], ['01301'])).toEqual(['pay', 'activate', 'matters'])
 })
 
+test('who has just set it up types the number once for whatever comes next, and leaves nothing', () => {
+  const typed = { kind: 'typed_number', id_number: NUMBER }
+  const on = after(
+    HOME, { type: 'task', task: 'activate' }, { type: 'number', number: NUMBER },
+    { type: 'tick', purpose: 'comparison' }, { type: 'agree' }, FOUND, { type: 'yes' }, { type: 'on' },
+  )
+  expect(on).toMatchObject({ at: 'home', typed })
+  expect(journeyOf(step(on, { type: 'task', task: 'pay' }))?.lookFor).toEqual(typed)
+
+  for (const leave of [{ type: 'home' }, { type: 'gone' }] as const) {
+    expect(JSON.stringify(step(on, leave))).not.toContain(NUMBER)
+  }
+})
+
 test('whoever says "not me" is forgotten and types a number', () => {
   const state = after(ASLEEP, ...TO_SCAN, FOUND, { type: 'no' })
 

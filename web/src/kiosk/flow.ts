@@ -114,7 +114,8 @@ export type Money = 'untouched' | 'open' | null
 
 export type State =
   | { at: 'asleep' }
-  | { at: 'home' }
+  /** With whom it goes on after an activation: a number that is typed once is enough. */
+  | { at: 'home'; typed?: LookFor }
   | { at: 'more' }
   | { at: 'safety'; back: State }
   | { at: 'department'; journey: Journey }
@@ -138,6 +139,7 @@ export type Event =
   | { type: 'touched' }
   | { type: 'home' }
   | { type: 'back' }
+  | { type: 'on' }
   | { type: 'more' }
   | { type: 'safety' }
   | { type: 'task'; task: Task }
@@ -214,7 +216,7 @@ function within(state: State, event: Inner): State {
     case 'home':
     case 'more':
       if (event.type === 'more') return { at: 'more' }
-      return event.type === 'task' ? begun(event.task) : state
+      return event.type === 'task' ? begun(event.task, typedOf(state)) : state
     case 'department':
       if (event.type !== 'department') return state
       return { at: 'session', journey: state.journey, department: event.department }
@@ -246,6 +248,8 @@ function within(state: State, event: Inner): State {
       return { at: 'task', journey: { ...state.journey, beneficiary: event.relative }, shown: null }
     case 'window':
       return event.type === 'way' ? chosen({ ...state.journey, ticks: [] }, event.way) : state
+    case 'task':
+      return event.type === 'on' ? { at: 'home', typed: state.journey.lookFor } : state
     case 'refused':
       return event.type === 'exit' ? left(state, event.exit) : state
     default:
@@ -254,11 +258,16 @@ function within(state: State, event: Inner): State {
 }
 
 /** Activation begins with the number; everything else with what is wanted, then the choice of a way. */
-function begun(task: Task): State {
-  const journey = newJourney(task)
+function begun(task: Task, typed: LookFor | null): State {
+  const fresh = newJourney(task)
+  const journey = typed === null ? fresh : { ...fresh, lookFor: typed }
   if (CHOSEN_FIRST.has(task)) return { at: 'department', journey }
   if (task === 'activate') return { at: 'number', journey }
   return FACE_ONLY.has(task) ? { at: 'notice', journey } : { at: 'way', journey, withoutFace: false }
+}
+
+function typedOf(state: State): LookFor | null {
+  return state.at === 'home' ? (state.typed ?? null) : null
 }
 
 /** Who registers for today gets the next free number; who books chooses the time as well. */
