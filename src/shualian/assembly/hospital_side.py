@@ -39,6 +39,7 @@ from shualian.hospital.dispensing.service import Dispensing
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations.service import Examinations, ResultsOfVisits
+from shualian.hospital.help.service import HelpCalls
 from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.ports import DoctorSignIns
 from shualian.hospital.orders.service import Orders
@@ -131,6 +132,13 @@ class HospitalSide:
         self._build_appointments()
         self._build_clinic()
         self._build_wards()
+        self.help = HelpCalls(
+            institution=institution,
+            database=database,
+            clock=clock,
+            sealer=self._sealer,
+            names=self.staff.accounts,
+        )
 
     def sample_staff(self, cost: HashCost) -> StaffServices:
         """The same accounts, with cheaper hashes for many sample accounts of one pass-phrase.

@@ -17,6 +17,7 @@ from shualian.hospital.dispensing import api as dispensing_api
 from shualian.hospital.emergencies import api as emergencies_api
 from shualian.hospital.encounters import api as encounters_api
 from shualian.hospital.examinations import api as examinations_api
+from shualian.hospital.help import api as help_api
 from shualian.hospital.model import TERMINAL_ELSEWHERE, AtTerminal, Label
 from shualian.hospital.payments import api as payments_api
 from shualian.hospital.prices import api as prices_api
@@ -80,6 +81,7 @@ def terminal_rooms(
             signed(), hospital.dispensing, at, institution=hospital.institution
         ),
         wards_api.terminal_routes(signed(), hospital.wards, at),
+        help_api.terminal_routes(signed(), hospital.help, at),
     )
 
 
@@ -137,6 +139,7 @@ def staff_rooms(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> 
         prices_api.staff_routes(hospital.prices, caller),
         *_money(hospital, caller),
         wards_api.staff_routes(hospital.wards, caller, clock=clock),
+        help_api.staff_routes(hospital.help, caller, institution=institution),
     )
 
 

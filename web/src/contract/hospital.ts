@@ -2144,6 +2144,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hospital/v1/help/hear": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hear
+         * @description What rings now; it is heard by whoever asks.
+         */
+        post: operations["hear_hospital_v1_help_hear_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hospital/v1/help/{call_no}/coming": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Coming
+         * @description Say that one comes.
+         */
+        post: operations["coming_hospital_v1_help__call_no__coming_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hospital/v1/help/{call_no}/done": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Done
+         * @description It is over.
+         */
+        post: operations["done_hospital_v1_help__call_no__done_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/hospital/v1/orders/drafts": {
         parameters: {
             query?: never;
@@ -5451,6 +5511,12 @@ export interface components {
             terminal_id: string;
         };
         /**
+         * HelpState
+         * @description What may be said to the person who rang.
+         * @enum {string}
+         */
+        HelpState: "ringing" | "heard" | "coming" | "over";
+        /**
          * IdentityAnswer
          * @description Who it is, masked.
          */
@@ -6494,6 +6560,23 @@ export interface components {
             suggestions: number | null;
             /** Words */
             words: string;
+        };
+        /**
+         * RingingAnswer
+         * @description A call on the page of staff: where, since when, and whether somebody goes.
+         */
+        RingingAnswer: {
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** Call No */
+            call_no: string;
+            helper: components["schemas"]["Words"] | null;
+            /** Place */
+            place: string;
+            state: components["schemas"]["HelpState"];
         };
         /**
          * Role
@@ -13344,6 +13427,133 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReportAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    hear_hospital_v1_help_hear_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RingingAnswer"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    coming_hospital_v1_help__call_no__coming_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RingingAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    done_hospital_v1_help__call_no__done_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RingingAnswer"];
                 };
             };
             /** @description Refused */

@@ -510,6 +510,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terminal/v1/hospital/help": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ring
+         * @description Ring; while it rings already, the same call.
+         */
+        post: operations["ring_terminal_v1_hospital_help_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/help/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End
+         * @description Nobody is to come any more.
+         */
+        post: operations["end_terminal_v1_hospital_help_end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/help/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look
+         * @description Whether anybody has heard it, or comes.
+         */
+        post: operations["look_terminal_v1_hospital_help_look_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terminal/v1/hospital/payments/by-slip": {
         parameters: {
             query?: never;
@@ -1500,6 +1560,14 @@ export interface components {
             y: number;
         };
         /**
+         * CallBody
+         * @description Which call.
+         */
+        CallBody: {
+            /** Call No */
+            call_no: string;
+        };
+        /**
          * CalledBody
          * @description The patient who was called to this terminal.
          */
@@ -2037,6 +2105,22 @@ export interface components {
             /** Tampered */
             tampered: boolean;
         };
+        /**
+         * HelpAnswer
+         * @description How a call stands, for the screen of its terminal: who heard it, or comes.
+         */
+        HelpAnswer: {
+            /** Call No */
+            call_no: string;
+            helper: components["schemas"]["Words"] | null;
+            state: components["schemas"]["HelpState"];
+        };
+        /**
+         * HelpState
+         * @description What may be said to the person who rang.
+         * @enum {string}
+         */
+        HelpState: "ringing" | "heard" | "coming" | "over";
         /**
          * Helper
          * @description Who can help a person past the refusal.
@@ -2866,6 +2950,11 @@ export interface components {
          * @enum {string}
          */
         ReviewFinding: "justified" | "not_justified";
+        /**
+         * RingBody
+         * @description Somebody rings; whom that is nobody knows.
+         */
+        RingBody: Record<string, never>;
         /**
          * RotationBody
          * @description :class:`RotationRequest` on the wire.
@@ -4678,6 +4767,141 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExaminationAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    ring_terminal_v1_hospital_help_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RingBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    end_terminal_v1_hospital_help_end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CallBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    look_terminal_v1_hospital_help_look_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CallBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpAnswer"];
                 };
             };
             /** @description Refused */
