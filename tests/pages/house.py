@@ -8,6 +8,7 @@ import io
 from collections.abc import Sequence
 from contextlib import ExitStack
 from csv import DictWriter
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -55,6 +56,8 @@ from shualian.sandbox.city import SamplePerson, activate_sample
 from shualian.sandbox.ewallet.model import Terms
 from shualian.sandbox.ewallet.server import RunningWallet, running_wallet
 from shualian.sandbox.loopback import free_socket, served
+from shualian.sandbox.province.hospital import open_accounts
+from shualian.sandbox.province.model import SampleStaff, sample_province
 from shualian.sandbox.province.service import payer_of
 from shualian.staff.model import Caller, Employer, Role
 from shualian.verification.ports import NewTemplate
@@ -65,6 +68,7 @@ from shualian.web.listeners import (
 )
 
 PIN = "135790"
+GUIDE = "guide1"
 CLERK, DOCTOR_STAFF = StaffId("SIM-CLERK"), StaffId("SIM-DOCTOR")
 TECHNICIAN = StaffId("SIM-TECHNICIAN")
 WALLET_MONEY = Fen(2_000_00)
@@ -124,6 +128,15 @@ class House(World):
         terms = Terms(*_WALLET_LIMITS, now - timedelta(days=1), now + timedelta(days=365))
         self.wallet.wallet.agree(payer, terms)
         self.hospital.agreements.link(psn_no=psn_no, payer=payer)
+
+    def open_accounts(self) -> None:
+        """A guide and a clerk with accounts, each approved by the insurer's supervisor."""
+        staff = (
+            SampleStaff(GUIDE, "李示例", Role.VOLUNTEER),
+            SampleStaff("clerk1", "王样本", Role.CLERK),
+        )
+        (sample, *_) = sample_province(people=0).hospitals
+        open_accounts(self.hospital, replace(sample, staff=staff, doctors=()))
 
     # --- what was before -------------------------------------------------------------------------
 

@@ -78,6 +78,8 @@ const scan = (live: object): Shown => ({
   props: { live: { ...LIVE, ...live }, helper: false },
 })
 
+const GUIDE = { zh: '导医 李示例', en: 'Guide Li' }
+const help = (told: object): Shown => ({ at: 'help', page: Help, props: { help: told, machine: '一层大厅 1 号机' } })
 /** A page of an errand that stands still at one view. */
 const errand = (page: Component, view: object): Shown => ({
   at: 'task',
@@ -165,8 +167,10 @@ const SCREENS: Readonly<Record<string, Shown>> = {
     props: { refusal: NOT_UNDERSTOOD, failure: null, exits: ['home'], money: 'open' },
   },
   '12a-window': { at: 'window', page: AtWindow, props: {} },
-  '13-help': { at: 'help', page: Help, props: { answered: true, helper: '导医 李示例', machine: '一层大厅 1 号机' } },
-  '13-nobody': { at: 'help', page: Help, props: { answered: true, helper: null, machine: '一层大厅 1 号机' } },
+  '13-ringing': help({ state: 'ringing', helper: null }),
+  '13-heard': help({ state: 'heard', helper: GUIDE }),
+  '13-help': help({ state: 'coming', helper: GUIDE }),
+  '13-nobody': help({ state: 'nobody', helper: null }),
   '14-suspended': closed('suspended'),
   '14-offline': closed('offline'),
   '14-pending': closed('pending'),

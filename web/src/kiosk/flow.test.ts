@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { SESSION } from '../gallery/samples'
 import type { Outcome, ResultMessage } from '../terminal/capture'
 import { NO_CAMERA, refusalOf, UNREACHABLE } from '../terminal/refusal'
-import { ASLEEP, clipsAt, FAILURES_MAX, HOME, journeyOf, newJourney, step, TASKS, tasksOf, type Event, type State } from './flow'
+import { ASLEEP, clipsAt, FAILURES_MAX, HOME, journeyOf, newJourney, step, TASKS, tasksOf, type Event, type Help, type State } from './flow'
 
 const NUMBER = '990000196203140189'
 const PERSON = { masked_name: '张*例', masked_id_number: '9***', region: '990000' }
@@ -164,7 +164,7 @@ test.each(['verification.confirm_too_late', 'verification.proof_expired', 'hospi
 test('what fails while somebody looks at another page is told when they come back', () => {
   const task = after(ASLEEP, ...TO_SCAN, FOUND, { type: 'yes' })
   const away = after(task, { type: 'help' }, { type: 'failed', refusal: UNREACHABLE, money: 'open' })
-  expect(away).toMatchObject({ at: 'help', helper: null })
+  expect(away).toMatchObject({ at: 'help', help: { state: 'ringing' } })
 
   expect(step(away, { type: 'back' })).toMatchObject({ at: 'refused', money: 'open' })
 })
@@ -259,14 +259,17 @@ test('help leaves a running scan, and elsewhere comes back to where somebody was
   expect(after(scan, { type: 'help' }, { type: 'back' }).at).toBe('way')
 
   const notice = after(ASLEEP, ...TO_SCAN.slice(0, 3))
-  expect(after(notice, { type: 'help' }, { type: 'helped', helper: null }, { type: 'back' })).toBe(notice)
+  expect(after(notice, { type: 'help' }, { type: 'helped', help: { state: 'nobody', helper: null } }, { type: 'back' })).toBe(notice)
 })
 
 test('the screen says that somebody comes only when somebody does', () => {
   const ringing = after(HOME, { type: 'help' })
   expect(clipsAt(ringing, null)).toEqual([])
-  expect(clipsAt(step(ringing, { type: 'helped', helper: null }), null)).toEqual(['kiosk.help_go'])
-  expect(clipsAt(step(ringing, { type: 'helped', helper: '李' }), null)).toEqual(['kiosk.help_coming'])
+  const helper = { zh: '导医 李示例', en: 'Guide 李示例' }
+  const said = (help: Help) => clipsAt(step(ringing, { type: 'helped', help }), null)
+  expect(said({ state: 'nobody', helper: null })).toEqual(['kiosk.help_go'])
+  expect(said({ state: 'heard', helper })).toEqual([])
+  expect(said({ state: 'coming', helper })).toEqual(['kiosk.help_coming'])
 })
 
 describe('wherever somebody stands', () => {

@@ -6,7 +6,7 @@
  */
 
 import type { LookFor, Outcome, Person, Purpose, Relative, ResultMessage, Scene } from '../terminal/capture'
-import type { Refusal } from '../terminal/refusal'
+import type { Refusal, Words } from '../terminal/refusal'
 import type { Choice, Department, Session } from './hospital'
 
 export const TASKS = [
@@ -112,6 +112,11 @@ export type Exit = 'again' | 'number' | 'way' | 'notice' | 'choice' | 'home'
 /** What is known of money when something was not done; null where none was asked for. */
 export type Money = 'untouched' | 'open' | null
 
+/** What is known of a bell: nobody is said to come before they said so themselves. */
+export type Help =
+  | { state: 'ringing' | 'nobody'; helper: null }
+  | { state: 'heard' | 'coming'; helper: Words }
+
 export type State =
   | { at: 'asleep' }
   /** With whom it goes on after an activation: a number that is typed once is enough. */
@@ -133,7 +138,7 @@ export type State =
   | { at: 'window'; journey: Journey }
   | { at: 'task'; journey: Journey; shown: Shown | null }
   | { at: 'refused'; journey: Journey | null; refusal: Refusal; exits: readonly Exit[]; money: Money }
-  | { at: 'help'; back: State; helper: string | null; answered: boolean }
+  | { at: 'help'; back: State; help: Help }
 
 export type Event =
   | { type: 'touched' }
@@ -160,7 +165,7 @@ export type Event =
   | { type: 'whom'; relative: Relative | null }
   | { type: 'exit'; exit: Exit }
   | { type: 'help' }
-  | { type: 'helped'; helper: string | null }
+  | { type: 'helped'; help: Help }
   | { type: 'gone' }
 
 export const ASLEEP: State = { at: 'asleep' }
@@ -193,13 +198,13 @@ export function step(state: State, event: Event): State {
     case 'home':
       return HOME
     case 'help':
-      return state.at === 'help' ? state : { at: 'help', back: rested(state), helper: null, answered: false }
+      return state.at === 'help' ? state : { at: 'help', back: rested(state), help: { state: 'ringing', helper: null } }
     case 'safety':
       return state.at === 'safety' ? state : { at: 'safety', back: state }
     case 'back':
       return back(state)
     case 'helped':
-      return state.at === 'help' ? { ...state, helper: event.helper, answered: true } : state
+      return state.at === 'help' ? { ...state, help: event.help } : state
     case 'failed':
       return failed(state, event.refusal, event.money ?? null)
     default:
@@ -532,8 +537,8 @@ export function clipsAt(state: State, noticeVersion: string | null): readonly st
     case 'task':
       return state.journey.task === 'activate' ? ['kiosk.activated'] : []
     case 'help':
-      if (!state.answered) return []
-      return [state.helper === null ? 'kiosk.help_go' : 'kiosk.help_coming']
+      if (state.help.state === 'nobody') return ['kiosk.help_go']
+      return state.help.state === 'coming' ? ['kiosk.help_coming'] : []
     default:
       return []
   }

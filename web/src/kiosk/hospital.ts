@@ -14,6 +14,7 @@ export type Payment = Schemas['shualian__hospital__payments__api__PaymentAnswer'
 export type Offer = Schemas['shualian__hospital__payments__api__OfferAnswer']
 export type Ready = Schemas['ReadyAnswer']
 export type Collected = Schemas['CollectedAnswer']
+export type HelpCall = Schemas['HelpAnswer']
 export type Evidence = Schemas['FaceBody'] | Schemas['CodeBody'] | Schemas['CardBody']
 export type ShownEvidence = Schemas['CodeBody'] | Schemas['CardBody']
 
@@ -84,6 +85,18 @@ export class Hospital {
 
   collect(command_id: string, order_no: string, evidence: Evidence): Promise<Collected> {
     return this.post('reports/collect', { command_id, order_no, evidence })
+  }
+
+  ring(): Promise<HelpCall> {
+    return this.post('help', {})
+  }
+
+  bell(call_no: string): Promise<HelpCall> {
+    return this.post('help/look', { call_no })
+  }
+
+  endCall(call_no: string): Promise<HelpCall> {
+    return this.post('help/end', { call_no })
   }
 
   private post<Answer>(path: string, body: object): Promise<Answer> {

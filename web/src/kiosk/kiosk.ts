@@ -15,6 +15,7 @@ import { Device, diskFreePercent } from '../terminal/device'
 import type { IdentityStore } from '../terminal/identity'
 import { NO_CAMERA, NOT_UNDERSTOOD, Refused, UNREACHABLE, type Refusal } from '../terminal/refusal'
 import { get, type Client, type Signer } from '../terminal/requests'
+import { Bell } from './bell'
 import { Booking, CheckingIn, Paying, Registering, Reporting, type ErrandParts } from './errands'
 import {
   ASLEEP,
@@ -44,7 +45,6 @@ export type Failure = Schemas['FailureAnswer']
 
 export const NOTICE_PATH = '/terminal/v1/notice'
 export const FAILURES_PATH = '/terminal/v1/failures'
-export const HELP_PATH = '/terminal/v1/hospital/help'
 
 const NO_FACE_HOME_MS = 20_000
 const SLOW_MS = 15_000
@@ -144,6 +144,7 @@ export class Kiosk {
   private readonly presences = new WeakMap<Found, Presence>()
   private errandOf: Journey | null = null
   private saidAt = ''
+  private bell: Bell | null = null
   private session: CaptureSession | null = null
   private beatTimer: ReturnType<typeof setTimeout> | undefined
 
@@ -238,16 +239,17 @@ export class Kiosk {
     if (before.at === 'scan') this.stopCamera()
     if (!(journeyOf(after)?.live ?? false) && !sameScan(before, after)) this.closeSession()
     if (before.at !== after.at) this.voice.quiet()
+    if (before.at === 'help' && after.at !== 'help') this.bell?.stop(after.at !== 'asleep')
     if (this.errandOf !== null && taskOf(after) !== this.errandOf) this.endErrand()
   }
 
   private enter(before: State, after: State): void {
     if (after.at === 'asleep') this.set(PLAIN)
-    const same = before.at === after.at && before.at !== 'scan' && before.at !== 'help'
+    const same = before.at === after.at && before.at !== 'scan' && !helpChanged(before, after)
     if (!same) this.speak(after)
     if (after.at === 'scan') void this.scan(after.journey)
     if (after.at === 'notice' || after.at === 'safety') void this.loadNotice(journeyOf(after))
-    if (after.at === 'help' && !after.answered) void this.ring()
+    if (after.at === 'help' && before.at !== 'help') void this.ring()
     if (after.at === 'task' && this.errandOf !== after.journey) this.begin(after)
   }
 
@@ -510,16 +512,12 @@ export class Kiosk {
     }
   }
 
-  /** Ring for a person; where nobody is told, the screen does not say that somebody comes. */
   private async ring(): Promise<void> {
-    const { signer, claim } = this.device
-    try {
-      if (signer === null) throw new Refused(UNREACHABLE)
-      const answer = await this.parts.client.post<{ helper: string }>(HELP_PATH, { claim }, signer)
-      this.go({ type: 'helped', helper: answer.helper })
-    } catch {
-      this.go({ type: 'helped', helper: null })
-    }
+    const bell = new Bell(this.hospital, (help) => {
+      if (this.bell === bell) this.go({ type: 'helped', help })
+    })
+    this.bell = bell
+    await bell.ring()
   }
 
   private stood(): void {
@@ -567,6 +565,10 @@ function taskOf(state: State): Journey | null {
 /** The business day: hospitals and insurers count in China's time, whatever this machine does. */
 function today(): string {
   return new Intl.DateTimeFormat('en-CA', { timeZone: 'Asia/Shanghai' }).format(new Date())
+}
+
+function helpChanged(before: State, after: State): boolean {
+  return before.at === 'help' && after.at === 'help' && before.help.state !== after.help.state
 }
 
 /** A scan that goes on with the same socket. */

@@ -165,10 +165,15 @@ test('of a scan failure the words of the table count, in the language of the pag
 })
 
 test('help names who comes', () => {
-  const page = shown(Help, { answered: true, helper: '导医 李示例', machine: 'K02' })
+  const helper = { zh: '导医 李示例', en: 'Guide 李示例' }
+  const said = (state: string, who: object | null) =>
+    shown(Help, { help: { state, helper: who }, machine: 'K02' }).text()
 
-  expect(page.text()).toContain('导医 李示例马上过来')
-  expect(page.text()).toContain('K02')
+  expect(said('coming', helper)).toContain('导医 李示例马上过来')
+  expect(said('coming', helper)).toContain('K02')
+  expect(said('heard', helper)).toContain('已经通知导医 李示例')
+  for (const text of [said('heard', helper), said('ringing', null), said('nobody', null)])
+    expect(text).not.toContain('马上过来')
 })
 
 test('a closed terminal says what people can do, and a lost network says so after ten seconds', async () => {

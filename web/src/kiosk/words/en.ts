@@ -220,6 +220,7 @@ export const en: Words = {
   help: {
     title: 'Call for help',
     ringing: 'Calling a member of staff',
+    heard: '{helper} has been told. Please wait here',
     coming: '{helper} is coming. Please wait here',
     nobody: 'Nobody could be reached. Please go to the service desk or a window',
     machine: 'This machine is',

@@ -218,6 +218,7 @@ export const zh = {
   help: {
     title: '找人帮忙',
     ringing: '正在通知工作人员',
+    heard: '已经通知{helper}，请在这里等一等',
     coming: '{helper}马上过来，请在这里等一等',
     nobody: '没有通知到工作人员，请到服务台或人工窗口',
     machine: '这台机器是',
