@@ -11,11 +11,13 @@ from pages.house import PIN, House
 from pages.kiosk import Kiosk, kiosk_in
 from shualian.core.identifiers import PersonNo
 from shualian.hospital.encounters.model import Encounter
+from shualian.hospital.model import Channel
 from shualian.hospital.payments.model import PaymentState
 from shualian.sandbox import city
 from shualian.sandbox.ewallet.model import Fault, FaultKind
 
 CONSULTATION, CHEST_CT = "ZC001", "JC002"
+CARD = "99000012345678"
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +42,14 @@ def encounter(house: House, patient: PersonNo) -> Encounter:
 
 
 def _scanned(kiosk: Kiosk) -> Kiosk:
-    """Notice, consent, and the scan; the simulated person does what the screen says."""
-    kiosk.touch("way-face").at("notice")
-    kiosk.touch("tick-comparison", "agree")
-    return kiosk.found().touch("yes")
+    """The task, notice, consent, and the scan; the simulated person does what the screen says."""
+
+    def walk() -> Kiosk:
+        kiosk.touch("task-pay").at("way")
+        kiosk.touch("way-face").at("notice")
+        return kiosk.touch("tick-comparison", "agree")
+
+    return walk().found(walk).touch("yes")
 
 
 def test_one_scan_pays_insurance_and_own_share_together(
@@ -73,7 +79,6 @@ def test_one_scan_pays_insurance_and_own_share_together(
 
 def _at_bill(kiosk: Kiosk) -> Kiosk:
     kiosk.touch("start").at("home")
-    kiosk.touch("task-pay").at("way")
     _scanned(kiosk)
     expect(kiosk.part("split")).to_be_visible()
     return kiosk
@@ -183,3 +188,30 @@ def test_a_wrong_pin_is_asked_for_again_and_cash_at_the_window_is_always_left(
     found = house.hospital.payments.by_slip(slip_no=slip)
     assert (found.encounter_no, found.state) == (encounter.encounter_no, PaymentState.RESERVED)
     assert house.wallet_balance(patient) == money
+
+
+def test_who_shows_a_card_and_types_its_pin_pays_the_same(
+    house: House, patient: PersonNo, encounter: Encounter
+) -> None:
+    """Every step by face has its twin without one: same bill, same way to the end."""
+    money = house.wallet_balance(patient)
+    house.side.cards.issue(patient, CARD)
+    house.ordered(encounter, CHEST_CT)
+    with kiosk_in(house) as kiosk:
+        kiosk.enrolled().touch("start").at("home")
+        kiosk.touch("task-pay", "way-card").at("card")
+        kiosk.page.evaluate(
+            "keys => keys.forEach((key) => dispatchEvent(new KeyboardEvent('keydown', { key })))",
+            [*CARD, "Enter"],
+        )
+        kiosk.types(PIN).touch("ok")
+        expect(kiosk.part("split")).to_be_visible()
+        audit(kiosk.page)
+        kiosk.touch("confirm")
+        expect(kiosk.page.locator("h1")).to_contain_text("缴费成功")
+        assert CARD not in kiosk.page.content()
+        assert kiosk.errors == []
+
+    payment = house.payments(encounter.encounter_no)[-1]
+    assert payment.channel is Channel.CARD
+    assert house.wallet_balance(patient) == money - payment.confirmed.amounts.psn_cash_pay

@@ -196,6 +196,13 @@ test('nothing to pay is an answer, and several visits are chosen from', async ()
   expect((await paying(undefined, { ...PAYABLE, 'bills/open': two })).errand.view.value.at).toBe('bills')
 })
 
+test('a bill whose payment has no outcome yet is not paid again, and nobody says that it was not charged', async () => {
+  const { desk, failed } = await paying(undefined, { ...PAYABLE, 'bills/open': [{ ...BILL, under_way: true }] })
+
+  expect(failed).toMatchObject([{ refusal: { code: 'hospital.payment_in_progress' }, money: 'open' }])
+  expect(desk.asked).toEqual(['bills/open'])
+})
+
 test('a bill that waits at the window shows its slip again', async () => {
   const bills = [{ ...BILL, slip_no: '1111-2222-33' }]
 

@@ -179,6 +179,7 @@ export class CheckingIn extends Errand<CheckingInView> {
   }
 }
 
+const UNDER_WAY = 'hospital.payment_in_progress'
 const PIN_AGAIN = new Set(['insurer.pin_wrong', 'insurer.pin_busy', 'insurer.pin_malformed'])
 /** What keeps a face from paying here and leaves the window open. */
 const PAYS_ELSEWHERE = new Set([
@@ -251,12 +252,15 @@ export class Paying extends Errand<PayingView> {
 
   /** A refusal is told before anything moved; without an answer nobody here knows. */
   protected override moneyAfter(refusal: Refusal): Money {
+    // Another page, or this one before its power was cut, has confirmed it already.
+    if (refusal.code === UNDER_WAY) return 'open'
     const open = refusal.finality === 'unknown' || refusal.code === UNREACHABLE.code
     return this.sent && open ? 'open' : 'untouched'
   }
 
   private async shown(bill: Bill): Promise<PayingView> {
     const { hospital } = this.parts
+    if (bill.under_way) throw new Refused({ ...NOT_UNDERSTOOD, code: UNDER_WAY })
     if (bill.slip_no !== null) return { at: 'slip', payment: null, slipNo: bill.slip_no }
     const command = newIdentifier()
     const payment = await this.persistently(() => hospital.prepare(command, bill.encounter_no))

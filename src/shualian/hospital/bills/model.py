@@ -7,7 +7,7 @@ from shualian.core.identifiers import EncounterNo
 from shualian.core.money import Fen, total
 from shualian.hospital.cashier.window.model import OpenItems
 from shualian.hospital.encounters.model import Encounter
-from shualian.hospital.payments.model import UNDER_WAY, PaymentState
+from shualian.hospital.payments.model import UNDER_WAY, PaymentState, SlipNo
 from shualian.hospital.scheduling.model import Department
 
 
@@ -48,7 +48,7 @@ class OwnBill:
     amount_fen: Fen
     payable: bool
     under_way: bool
-    slip_no: str | None
+    slip_no: SlipNo | None
 
 
 def own_bill(encounter: Encounter, items: OpenItems) -> OwnBill | None:
