@@ -84,7 +84,7 @@ const help = (told: object): Shown => ({ at: 'help', page: Help, props: { help: 
 const errand = (page: Component, view: object): Shown => ({
   at: 'task',
   page,
-  props: { errand: { view: shallowRef(view) } },
+  props: { errand: { view: shallowRef(view), who: '张*例' } },
 })
 const DAYS = ['2026-11-30', '2026-12-01', '2026-12-02', '2026-12-03', '2026-12-04']
 const WEEK = DAYS.map((day, place) => ({ ...SESSION, session_no: day, day, left: place === 3 ? 0 : 11 + place }))

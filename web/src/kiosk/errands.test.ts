@@ -80,6 +80,7 @@ function stage(answers: Record<string, unknown>) {
   const parts: ErrandParts = {
     hospital: new Hospital(desk, () => ({}) as never),
     presence: somebody,
+    who: '张*例',
     changed: () => {},
     failed: (told, money) => failed.push({ refusal: told, money }),
     pause: async (ms) => {

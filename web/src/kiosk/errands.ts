@@ -29,6 +29,8 @@ export interface Waiting {
 export interface ErrandParts {
   hospital: Hospital
   presence: Presence
+  /** Whose it is, masked, for what is printed; empty where a code or a card was shown. */
+  who: string
   /** Something new stands on the screen. */
   changed: () => void
   failed: (refusal: Refusal, money: Money) => void
@@ -302,6 +304,10 @@ export class Paying extends Errand<PayingView> {
 }
 
 export class Reporting extends Errand<ReportingView> {
+  get who(): string {
+    return this.parts.who
+  }
+
   private ready: readonly Ready[] = []
   private readonly taken = new Map<string, { command: string; collected: Collected | null }>()
 

@@ -271,6 +271,7 @@ export class Kiosk {
     const parts: ErrandParts = {
       hospital: this.hospital,
       presence,
+      who: journey.beneficiary?.masked_name ?? found?.person.masked_name ?? '',
       changed: () => this.errandChanged(journey),
       failed: (refusal, money) => this.go({ type: 'failed', refusal, money }),
     }

@@ -337,6 +337,7 @@ export const en: Words = {
     none: 'No report is ready yet',
     noneAbout: 'Come back when it is; if it is urgent, ask at the examinations desk',
     signed: 'Signed {day}',
+    day: 'Signed on',
     taken: 'Collected; you can see it again',
     name: 'Test',
     value: 'Result',

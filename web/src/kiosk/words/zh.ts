@@ -335,6 +335,7 @@ export const zh = {
     none: '还没有可以取的报告',
     noneAbout: '报告出来以后再来；急用请到检查科问一问',
     signed: '{day}出的报告',
+    day: '报告日期',
     taken: '已经取过，还可以再看',
     name: '项目',
     value: '结果',
