@@ -28,6 +28,7 @@ import {
   type Event,
   type Found,
   type Journey,
+  type Money,
   type State,
   type Task,
 } from './flow'
@@ -179,6 +180,7 @@ export class Kiosk {
   /** Something that somebody did on the screen. */
   did(event: Event): void {
     this.touched()
+    if (event.type === 'failed') return this.failed(event.refusal, event.money ?? null)
     this.go(event)
   }
 
@@ -273,7 +275,7 @@ export class Kiosk {
       presence,
       who: journey.beneficiary?.masked_name ?? found?.person.masked_name ?? '',
       changed: () => this.errandChanged(journey),
-      failed: (refusal, money) => this.go({ type: 'failed', refusal, money }),
+      failed: (refusal, money) => this.failed(refusal, money),
     }
     if (task === 'register' && choice !== null) return new Registering(parts, choice)
     if (task === 'book' && choice !== null) return new Booking(parts, choice)
@@ -291,6 +293,12 @@ export class Kiosk {
       this.presences.set(found, presence)
     }
     return presence
+  }
+
+  /** A refusal may mean that the whole terminal has to close; then nobody is told anything else. */
+  private failed(refusal: Refusal, money: Money): void {
+    this.device.refused(new Refused(refusal))
+    this.go({ type: 'failed', refusal, money })
   }
 
   private errandChanged(journey: Journey): void {
