@@ -41,6 +41,7 @@ from shualian.hospital.orders.model import OrderLine
 from shualian.hospital.payments.model import Payment
 from shualian.hospital.scheduling.model import (
     Appointment,
+    ClinicSessionNo,
     Department,
     Doctor,
     OwnAppointment,
@@ -291,7 +292,7 @@ class House(World):
             reason=ConfirmationReason.TERMINAL_DOWN,
         )
 
-    def _session_now(self, dept_code: str) -> str:
+    def _session_now(self, dept_code: str) -> ClinicSessionNo:
         now = self.clock.now()
         day = business_date(now)
         for offer in self.hospital.schedule.offers(first=day, last=day, dept_code=dept_code):
