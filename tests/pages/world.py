@@ -5,6 +5,7 @@ person is drawn, who looks at the screen and turns the head as it asks. It prove
 says nothing about live people.
 """
 
+import time
 from contextlib import ExitStack
 from datetime import date
 from itertools import count
@@ -37,7 +38,10 @@ CERTIFICATE = "BROWSER-0001"
 FRAME_PATH = "/a-simulated-person/frame"
 PLACE = "一层大厅"
 _TURNED = 30.0
+_DEGREES_A_SECOND = 150.0
+"""A calm turn of a head, by the time that passes: a busy machine sees fewer frames of it."""
 _DEGREES_A_FRAME = 5.0
+_DEGREES_A_FRAME_MAX = 24.0
 _MODEL = CertifiedModel(
     certificate=CERTIFICATE,
     maker="示例",
@@ -59,11 +63,12 @@ _SCENES = frozenset(
 
 
 class Somebody:
-    """A simulated head that turns to where the screen asks, a little with each frame."""
+    """A simulated head that turns to where the screen asks, as fast as heads turn."""
 
     def __init__(self, actor: Actor) -> None:
         self._wanted = 0.0
         self._yaw = 0.0
+        self._drawn_at = 0.0
         self._lock = Lock()
         self._frames = FaceVideo(actor, seed=7, yaw_at=self._turn).frames(100_000)
 
@@ -74,8 +79,11 @@ class Somebody:
             return encode_frame(next(self._frames))
 
     def _turn(self, _seconds: float) -> float:
-        step = max(-_DEGREES_A_FRAME, min(_DEGREES_A_FRAME, self._wanted - self._yaw))
-        self._yaw += step
+        now = time.monotonic()
+        by_time = (now - self._drawn_at) * _DEGREES_A_SECOND
+        self._drawn_at = now
+        most = min(max(by_time, _DEGREES_A_FRAME), _DEGREES_A_FRAME_MAX)
+        self._yaw += max(-most, min(most, self._wanted - self._yaw))
         return self._yaw
 
 
@@ -89,20 +97,28 @@ class World:
         self._police = opened.enter_context(running_registry(folder / "police", clock=self.clock))
         listening = opened.enter_context(free_socket())
         self.origin = f"http://localhost:{listening.getsockname()[1]}"
-        settings = Settings(
+        self.settings = self._settings(folder, opened)
+        self.side: InsurerSide = open_insurer_side(
+            self.settings, mode=Mode.SANDBOX, clock=self.clock
+        )
+        opened.callback(self.side.close)
+        self.side.institutions.contract(city.HOSPITAL)
+        self.side.terminals.register.register_model(actor=city.SUPERVISOR, model=_MODEL)
+        self.somebody = Somebody(Actor.of(self.samples[city.PATIENT_SEEN]))
+        self.listener = self._terminal_listener(opened)
+        self.listener.add_api_route(FRAME_PATH, self._frame, include_in_schema=False)
+        opened.enter_context(served(self.listener, listening))
+
+    def _settings(self, folder: Path, _: ExitStack) -> Settings:
+        return Settings(
             data_dir=folder,
             terminal_origin=self.origin,
             terminal_networks="127.0.0.1/32",
             registry_url=self._police.origin,
         )
-        self.side: InsurerSide = open_insurer_side(settings, mode=Mode.SANDBOX, clock=self.clock)
-        opened.callback(self.side.close)
-        self.side.institutions.contract(city.HOSPITAL)
-        self.side.terminals.register.register_model(actor=city.SUPERVISOR, model=_MODEL)
-        self.somebody = Somebody(Actor.of(self.samples[city.PATIENT_SEEN]))
-        self.listener: FastAPI = build_terminal_listener(self.side, settings)
-        self.listener.add_api_route(FRAME_PATH, self._frame, include_in_schema=False)
-        opened.enter_context(served(self.listener, listening))
+
+    def _terminal_listener(self, _: ExitStack) -> FastAPI:
+        return build_terminal_listener(self.side, self.settings)
 
     def invite(self) -> Invitation:
         """A new place for a browser terminal, and the code that is typed there."""

@@ -18,6 +18,8 @@ from shualian.core.mode import Mode, Side
 from shualian.core.settings import HospitalSettings, Settings
 from shualian.gateway.ewallet.model import NOTIFICATION_PATH
 from shualian.gateway.ewallet.service import EWalletClient, NoWallet, open_ewallet
+from shualian.hospital.bills.ports import PeopleAtTerminals
+from shualian.hospital.bills.service import OwnBills
 from shualian.hospital.cashier.closing.ports import InsurerBooks
 from shualian.hospital.cashier.service import Cashier, cashier_services
 from shualian.hospital.clinical.service import (
@@ -37,6 +39,7 @@ from shualian.hospital.dispensing.service import Dispensing
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations.service import Examinations, ResultsOfVisits
+from shualian.hospital.help.service import HelpCalls
 from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.ports import DoctorSignIns
 from shualian.hospital.orders.service import Orders
@@ -73,6 +76,7 @@ class InsurerPorts:
         books: For the comparison at closing time.
         sign_ins: Which doctors are at work.
         expectations: Whom terminals may look for.
+        people: Who stands at a terminal.
     """
 
     platform: InsurerPlatform
@@ -80,6 +84,7 @@ class InsurerPorts:
     books: InsurerBooks
     sign_ins: DoctorSignIns
     expectations: Expectations
+    people: PeopleAtTerminals
 
 
 class HospitalSide:
@@ -142,6 +147,13 @@ class HospitalSide:
         self._build_appointments()
         self._build_clinic()
         self._build_wards()
+        self.help = HelpCalls(
+            institution=institution,
+            database=database,
+            clock=clock,
+            sealer=self._sealer,
+            names=self.staff.accounts,
+        )
 
     def sample_staff(self, cost: HashCost) -> StaffServices:
         """The same accounts, with cheaper hashes for many sample accounts of one pass-phrase.
@@ -220,6 +232,12 @@ class HospitalSide:
             proofs=self._insurer.proofs,
             books=self._insurer.books,
             wallet=self.wallet,
+        )
+        self.bills = OwnBills(
+            window=self.desk.window,
+            records=self.records,
+            encounters=self.encounters,
+            people=self._insurer.people,
         )
 
     def _build_clinic(self) -> None:

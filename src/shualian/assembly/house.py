@@ -8,6 +8,7 @@ from shualian.assembly.hospital_side import HospitalSide, InsurerPorts, open_hos
 from shualian.assembly.insurer_books import LocalInsurerBooks
 from shualian.assembly.insurer_platform import LocalInsurerPlatform
 from shualian.assembly.insurer_side import InsurerSide, open_insurer_side
+from shualian.assembly.people_at_terminals import LocalPeopleAtTerminals
 from shualian.core.clock import Clock
 from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode
@@ -72,4 +73,5 @@ def ports_of(insurer: InsurerSide, institution: InstitutionCode, clock: Clock) -
         books=LocalInsurerBooks(insurer, institution),
         sign_ins=insurer.supervision.sign_ins,
         expectations=LocalExpectations(insurer.insured.expectations, institution),
+        people=LocalPeopleAtTerminals(insurer.verification),
     )

@@ -10,6 +10,7 @@ from shualian.hospital.clinical import store as clinical_store
 from shualian.hospital.dispensing import store as dispensing_store
 from shualian.hospital.encounters import store as encounter_store
 from shualian.hospital.examinations import store as examination_store
+from shualian.hospital.help import store as help_store
 from shualian.hospital.orders import store as order_store
 from shualian.hospital.payments import store as payment_store
 from shualian.hospital.prices import store as price_store
@@ -98,6 +99,7 @@ HOSPITAL_TABLES: Sequence[MetaData] = (
     price_store.metadata,
     clinical_store.metadata,
     examination_store.metadata,
+    help_store.metadata,
     staff_store.metadata,
     audit_store.metadata,
 )

@@ -8,6 +8,7 @@ from shualian.assembly import HospitalSide
 from shualian.core.identifiers import InstitutionCode
 from shualian.core.mode import Mode
 from shualian.core.refusals import Refused
+from shualian.hospital.bills import api as bills_api
 from shualian.hospital.cashier import api as cashier_api
 from shualian.hospital.clinical import api as clinical_api
 from shualian.hospital.clinical.store import packaged_diagnoses
@@ -16,6 +17,7 @@ from shualian.hospital.dispensing import api as dispensing_api
 from shualian.hospital.emergencies import api as emergencies_api
 from shualian.hospital.encounters import api as encounters_api
 from shualian.hospital.examinations import api as examinations_api
+from shualian.hospital.help import api as help_api
 from shualian.hospital.model import TERMINAL_ELSEWHERE, AtTerminal, Label
 from shualian.hospital.payments import api as payments_api
 from shualian.hospital.prices import api as prices_api
@@ -72,12 +74,14 @@ def terminal_rooms(
             clock=hospital.clock,
         ),
         encounters_api.terminal_routes(signed(), hospital.encounters, at),
+        bills_api.terminal_routes(signed(), hospital.bills, at),
         payments_api.terminal_routes(signed(), hospital.payments, at),
         examinations_api.terminal_routes(signed(), hospital.examinations, at),
         dispensing_api.terminal_routes(
             signed(), hospital.dispensing, at, institution=hospital.institution
         ),
         wards_api.terminal_routes(signed(), hospital.wards, at),
+        help_api.terminal_routes(signed(), hospital.help, at),
     )
 
 
@@ -135,6 +139,7 @@ def staff_rooms(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> 
         prices_api.staff_routes(hospital.prices, caller),
         *_money(hospital, caller),
         wards_api.staff_routes(hospital.wards, caller, clock=clock),
+        help_api.staff_routes(hospital.help, caller, institution=institution),
     )
 
 

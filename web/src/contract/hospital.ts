@@ -2144,6 +2144,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hospital/v1/help/hear": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hear
+         * @description What rings now; it is heard by whoever asks.
+         */
+        post: operations["hear_hospital_v1_help_hear_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hospital/v1/help/{call_no}/coming": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Coming
+         * @description Say that one comes.
+         */
+        post: operations["coming_hospital_v1_help__call_no__coming_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hospital/v1/help/{call_no}/done": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Done
+         * @description It is over.
+         */
+        post: operations["done_hospital_v1_help__call_no__done_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/hospital/v1/orders/drafts": {
         parameters: {
             query?: never;
@@ -5475,6 +5535,12 @@ export interface components {
             terminal_id: string;
         };
         /**
+         * HelpState
+         * @description What may be said to the person who rang.
+         * @enum {string}
+         */
+        HelpState: "ringing" | "heard" | "coming" | "over";
+        /**
          * IdentityAnswer
          * @description Who it is, masked.
          */
@@ -6525,6 +6591,23 @@ export interface components {
             words: string;
         };
         /**
+         * RingingAnswer
+         * @description A call on the page of staff: where, since when, and whether somebody goes.
+         */
+        RingingAnswer: {
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** Call No */
+            call_no: string;
+            helper: components["schemas"]["Words"] | null;
+            /** Place */
+            place: string;
+            state: components["schemas"]["HelpState"];
+        };
+        /**
          * Role
          * @description What a member of staff may do; one person may have several roles of one employer.
          * @enum {string}
@@ -6750,8 +6833,12 @@ export interface components {
             acct_mulaid_pay: number;
             /** Acct Pay */
             acct_pay: number;
+            /** Act Pay Dedc */
+            act_pay_dedc: number;
             /** Balc */
             balc: number;
+            /** Fulamt Ownpay Amt */
+            fulamt_ownpay_amt: number;
             /** Fund Pay Sumamt */
             fund_pay_sumamt: number;
             /** Funds */
@@ -6762,6 +6849,10 @@ export interface components {
             hosp_part_amt: number;
             /** Medfee Sumamt */
             medfee_sumamt: number;
+            /** Overlmt Selfpay */
+            overlmt_selfpay: number;
+            /** Preselfpay Amt */
+            preselfpay_amt: number;
             /** Psn Cash Pay */
             psn_cash_pay: number;
             /** Reasons */
@@ -13365,6 +13456,133 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReportAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    hear_hospital_v1_help_hear_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RingingAnswer"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    coming_hospital_v1_help__call_no__coming_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RingingAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    done_hospital_v1_help__call_no__done_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RingingAnswer"];
                 };
             };
             /** @description Refused */

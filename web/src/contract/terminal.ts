@@ -430,6 +430,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terminal/v1/hospital/bills/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Bills
+         * @description What is open, the newest visit first; moves and confirms nothing.
+         */
+        post: operations["open_bills_terminal_v1_hospital_bills_open_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terminal/v1/hospital/dispensing/mine": {
         parameters: {
             query?: never;
@@ -484,6 +504,66 @@ export interface paths {
          * @description The patient of a paid order has come.
          */
         post: operations["arrive_terminal_v1_hospital_examinations_arrive_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/help": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ring
+         * @description Ring; while it rings already, the same call.
+         */
+        post: operations["ring_terminal_v1_hospital_help_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/help/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End
+         * @description Nobody is to come any more.
+         */
+        post: operations["end_terminal_v1_hospital_help_end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/help/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look
+         * @description Whether anybody has heard it, or comes.
+         */
+        post: operations["look_terminal_v1_hospital_help_look_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1400,6 +1480,39 @@ export interface components {
             scene: components["schemas"]["Scene"];
         };
         /**
+         * BillAnswer
+         * @description What is open of one visit.
+         */
+        BillAnswer: {
+            /** Amount Fen */
+            amount_fen: number;
+            department: components["schemas"]["Words"];
+            /** Encounter No */
+            encounter_no: string;
+            /** Lines */
+            lines: components["schemas"]["BillLineAnswer"][];
+            /** Payable */
+            payable: boolean;
+            /** Slip No */
+            slip_no: string | null;
+            /** Under Way */
+            under_way: boolean;
+            /**
+             * Visited At
+             * Format: date-time
+             */
+            visited_at: string;
+        };
+        /**
+         * BillLineAnswer
+         * @description One line of a bill.
+         */
+        BillLineAnswer: {
+            /** Amount Fen */
+            amount_fen: number;
+            name: components["schemas"]["Words"];
+        };
+        /**
          * BindingAnswer
          * @description A binding.
          */
@@ -1445,6 +1558,14 @@ export interface components {
             x: number;
             /** Y */
             y: number;
+        };
+        /**
+         * CallBody
+         * @description Which call.
+         */
+        CallBody: {
+            /** Call No */
+            call_no: string;
         };
         /**
          * CalledBody
@@ -2002,6 +2123,22 @@ export interface components {
             tampered: boolean;
         };
         /**
+         * HelpAnswer
+         * @description How a call stands, for the screen of its terminal: who heard it, or comes.
+         */
+        HelpAnswer: {
+            /** Call No */
+            call_no: string;
+            helper: components["schemas"]["Words"] | null;
+            state: components["schemas"]["HelpState"];
+        };
+        /**
+         * HelpState
+         * @description What may be said to the person who rang.
+         * @enum {string}
+         */
+        HelpState: "ringing" | "heard" | "coming" | "over";
+        /**
          * Helper
          * @description Who can help a person past the refusal.
          * @enum {string}
@@ -2267,6 +2404,16 @@ export interface components {
             claim: components["schemas"]["ClaimBody"];
             /** Scene */
             scene: string;
+        };
+        /**
+         * OpenBillsBody
+         * @description Who asks: the person of a capture of this terminal, or who shows a code or a card.
+         */
+        OpenBillsBody: {
+            /** Evidence */
+            evidence?: (components["schemas"]["CodeBody"] | components["schemas"]["CardBody"]) | null;
+            /** Session Id */
+            session_id?: string | null;
         };
         /**
          * OpenBody
@@ -2840,6 +2987,11 @@ export interface components {
          */
         ReviewFinding: "justified" | "not_justified";
         /**
+         * RingBody
+         * @description Somebody rings; whom that is nobody knows.
+         */
+        RingBody: Record<string, never>;
+        /**
          * RotationBody
          * @description :class:`RotationRequest` on the wire.
          */
@@ -3080,8 +3232,12 @@ export interface components {
             acct_mulaid_pay: number;
             /** Acct Pay */
             acct_pay: number;
+            /** Act Pay Dedc */
+            act_pay_dedc: number;
             /** Balc */
             balc: number;
+            /** Fulamt Ownpay Amt */
+            fulamt_ownpay_amt: number;
             /** Fund Pay Sumamt */
             fund_pay_sumamt: number;
             /** Funds */
@@ -3092,6 +3248,10 @@ export interface components {
             hosp_part_amt: number;
             /** Medfee Sumamt */
             medfee_sumamt: number;
+            /** Overlmt Selfpay */
+            overlmt_selfpay: number;
+            /** Preselfpay Amt */
+            preselfpay_amt: number;
             /** Psn Cash Pay */
             psn_cash_pay: number;
             /** Reasons */
@@ -4488,6 +4648,51 @@ export interface operations {
             };
         };
     };
+    open_bills_terminal_v1_hospital_bills_open_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenBillsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BillAnswer"][];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
     mine_terminal_v1_hospital_dispensing_mine_post: {
         parameters: {
             query?: never;
@@ -4598,6 +4803,141 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExaminationAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    ring_terminal_v1_hospital_help_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RingBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    end_terminal_v1_hospital_help_end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CallBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    look_terminal_v1_hospital_help_look_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CallBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpAnswer"];
                 };
             };
             /** @description Refused */

@@ -1,14 +1,16 @@
 /** One screen by the page's address: `?screen=notice&english&large`. For pictures only. */
 
-import { createApp, defineComponent, h, type Component } from 'vue'
+import { createApp, defineComponent, h, shallowRef, type Component } from 'vue'
 import Frame from '../kiosk/Frame.vue'
 import '../kiosk/kiosk.css'
 import { TASKS, WAYS } from '../kiosk/flow'
 import Activated from '../kiosk/screens/Activated.vue'
+import AtCashier from '../kiosk/screens/AtCashier.vue'
 import Asleep from '../kiosk/screens/Asleep.vue'
 import AtWindow from '../kiosk/screens/AtWindow.vue'
+import Booked from '../kiosk/screens/Booked.vue'
 import CardRead from '../kiosk/screens/CardRead.vue'
-import CheckFees from '../kiosk/screens/CheckFees.vue'
+import CheckedIn from '../kiosk/screens/CheckedIn.vue'
 import Closed from '../kiosk/screens/Closed.vue'
 import CodeScan from '../kiosk/screens/CodeScan.vue'
 import Departments from '../kiosk/screens/Departments.vue'
@@ -23,26 +25,37 @@ import IdleQuestion from '../kiosk/screens/IdleQuestion.vue'
 import LastDigits from '../kiosk/screens/LastDigits.vue'
 import Matters from '../kiosk/screens/Matters.vue'
 import Notice from '../kiosk/screens/Notice.vue'
-import Pay from '../kiosk/screens/Pay.vue'
+import Paid from '../kiosk/screens/Paid.vue'
 import Processing from '../kiosk/screens/Processing.vue'
 import Refused from '../kiosk/screens/Refused.vue'
+import Registered from '../kiosk/screens/Registered.vue'
+import Reports from '../kiosk/screens/Reports.vue'
 import Safety from '../kiosk/screens/Safety.vue'
 import Scan from '../kiosk/screens/Scan.vue'
-import Success from '../kiosk/screens/Success.vue'
+import Sessions from '../kiosk/screens/Sessions.vue'
+import Times from '../kiosk/screens/Times.vue'
+import Wait from '../kiosk/screens/Wait.vue'
 import Ways from '../kiosk/screens/Ways.vue'
 import { makeI18n } from '../kiosk/words'
-import { NO_CAMERA } from '../terminal/refusal'
+import { NO_CAMERA, NOT_UNDERSTOOD, type Refusal } from '../terminal/refusal'
 import {
+  APPOINTMENT,
+  BILL,
+  COLLECTED,
   COPY,
-  DEPARTMENTS,
   FOUND,
   LIVE,
   NOT_MATCHED,
   NOTE,
   NOTICE,
+  OFFERED,
+  PAYMENT,
+  READY,
+  SESSION,
   SETTINGS,
   SLOTS,
-  SPLIT,
+  TIMES,
+  VISIT,
 } from './samples'
 
 interface Shown {
@@ -65,6 +78,33 @@ const scan = (live: object): Shown => ({
   props: { live: { ...LIVE, ...live }, helper: false },
 })
 
+const GUIDE = { zh: '导医 李示例', en: 'Guide Li' }
+const help = (told: object): Shown => ({ at: 'help', page: Help, props: { help: told, machine: '一层大厅 1 号机' } })
+/** A page of an errand that stands still at one view. */
+const errand = (page: Component, view: object): Shown => ({
+  at: 'task',
+  page,
+  props: { errand: { view: shallowRef(view), who: '张*例' } },
+})
+const DAYS = ['2026-11-30', '2026-12-01', '2026-12-02', '2026-12-03', '2026-12-04']
+const WEEK = DAYS.map((day, place) => ({ ...SESSION, session_no: day, day, left: place === 3 ? 0 : 11 + place }))
+const SETTLED = {
+  ...PAYMENT,
+  settled: PAYMENT.shown,
+  wallet: { state: 'captured', amount_fen: 1200, captured_fen: 1200, refunded_fen: 0 },
+}
+const NO_PIN: Refusal = {
+  ...NO_CAMERA,
+  code: 'insurer.pin_not_set',
+  message: { zh: '还没有设置密码', en: 'No PIN is set' },
+}
+const WRONG_PIN: Refusal = {
+  ...NO_CAMERA,
+  code: 'insurer.pin_wrong',
+  message: { zh: '密码不对', en: 'The PIN is wrong' },
+  next: { zh: '再输一次；忘了可以重设', en: 'Try again; a forgotten one can be reset' },
+}
+
 const SCREENS: Readonly<Record<string, Shown>> = {
   '00-asleep': { at: 'asleep', page: Asleep, props: {} },
   '01-home': { at: 'home', page: Home, props: { tasks: TASKS, more: false } },
@@ -86,35 +126,51 @@ const SCREENS: Readonly<Record<string, Shown>> = {
   '05c-card': { at: 'card', page: CardRead, props: {} },
   '05d-activated': { at: 'task', page: Activated, props: { found: FOUND, ticks: ['comparison', 'template'] } },
   '05e-matters': { at: 'task', page: Matters, props: { copy: async () => COPY, withdraw: async () => ({}) } },
-  '06-departments': { at: 'task', page: Departments, props: { departments: DEPARTMENTS } },
-  '07-doctors': { at: 'task', page: Doctors, props: { department: DEPARTMENTS[0].name, slots: SLOTS } },
-  '08-fees': { at: 'task', page: CheckFees, props: { what: '呼吸内科 王示例 10:00–10:30', split: SPLIT } },
-  '09-pay': { at: 'task', page: Pay, props: { restFen: 1200, walletTail: '1234' } },
-  '10-processing': { at: 'task', page: Processing, props: {} },
-  '11-success': {
-    at: 'task',
-    page: Success,
-    props: {
-      kind: 'register',
-      number: 'A036',
-      where: { zh: '二层 216 诊室', en: 'room 216, 2nd floor' },
-      department: DEPARTMENTS[0].name,
-      before: 5,
-    },
+  '06-departments': { at: 'department', page: Departments, props: { offered: OFFERED } },
+  '06-wait': { at: 'department', page: Wait, props: { lost: true } },
+  '07-days': {
+    at: 'session',
+    page: Sessions,
+    props: { department: SESSION.department, sessions: WEEK, byDay: true },
   },
+  '07-doctors': { at: 'session', page: Doctors, props: { department: SESSION.department.name, slots: SLOTS } },
+  '07-times': { at: 'slot', page: Times, props: { session: SESSION, slots: TIMES } },
+  '08-bills': errand(Paid, { at: 'bills', bills: [BILL, { ...BILL, encounter_no: 'E2' }] }),
+  '08-fees': errand(Paid, { at: 'bill', bill: BILL, payment: PAYMENT, offer: { last_four: '1234' }, why: null }),
+  '08-fees-cash': errand(Paid, { at: 'bill', bill: BILL, payment: PAYMENT, offer: null, why: null }),
+  '08-fees-no-pin': errand(Paid, { at: 'bill', bill: BILL, payment: PAYMENT, offer: { last_four: '1234' }, why: NO_PIN }),
+  '09-pin': errand(Paid, { at: 'pin', payment: PAYMENT, wrong: null }),
+  '09-pin-wrong': errand(Paid, { at: 'pin', payment: PAYMENT, wrong: WRONG_PIN }),
+  '09-slip': { at: 'task', page: AtCashier, props: { slipNo: '4821-0937-55', restFen: 1200 } },
+  '10-processing': { at: 'task', page: Processing, props: { lost: false } },
+  '10-lost': { at: 'task', page: Processing, props: { lost: true } },
+  '11-registered': errand(Registered, { at: 'registered', visit: VISIT, session: SESSION }),
+  '11-checked-in': errand(CheckedIn, { at: 'checkedin', visit: { ...VISIT, ahead: 0 }, appointment: APPOINTMENT }),
+  '11-no-appointment': errand(CheckedIn, { at: 'none', next: APPOINTMENT }),
+  '11-booked': errand(Booked, { at: 'booked', appointment: APPOINTMENT }),
+  '11-paid': errand(Paid, { at: 'paid', payment: SETTLED, more: true }),
+  '11-reports': errand(Reports, { at: 'reports', ready: READY, collected: [COLLECTED] }),
+  '11-report': errand(Reports, { at: 'report', ready: READY[0], collected: COLLECTED }),
   '12-refused': {
     at: 'refused',
     page: Refused,
-    props: { refusal: REFUSAL, failure: NOT_MATCHED, exits: ['again', 'number', 'way', 'home'] },
+    props: { refusal: REFUSAL, failure: NOT_MATCHED, exits: ['again', 'number', 'way', 'home'], money: null },
   },
   '12-no-camera': {
     at: 'refused',
     page: Refused,
-    props: { refusal: NO_CAMERA, failure: null, exits: ['way', 'home'] },
+    props: { refusal: NO_CAMERA, failure: null, exits: ['way', 'home'], money: null },
+  },
+  '12-open': {
+    at: 'refused',
+    page: Refused,
+    props: { refusal: NOT_UNDERSTOOD, failure: null, exits: ['home'], money: 'open' },
   },
   '12a-window': { at: 'window', page: AtWindow, props: {} },
-  '13-help': { at: 'help', page: Help, props: { answered: true, helper: '导医 李示例', machine: '一层大厅 1 号机' } },
-  '13-nobody': { at: 'help', page: Help, props: { answered: true, helper: null, machine: '一层大厅 1 号机' } },
+  '13-ringing': help({ state: 'ringing', helper: null }),
+  '13-heard': help({ state: 'heard', helper: GUIDE }),
+  '13-help': help({ state: 'coming', helper: GUIDE }),
+  '13-nobody': help({ state: 'nobody', helper: null }),
   '14-suspended': closed('suspended'),
   '14-offline': closed('offline'),
   '14-pending': closed('pending'),
@@ -136,7 +192,7 @@ const Gallery = defineComponent(() => () => {
       machine: '一层大厅 1 号机',
       sandbox: true,
       at: shown.at,
-      canGoBack: ['way', 'number', 'notice', 'digits', 'code', 'card', 'more'].includes(shown.at),
+      canGoBack: ['department', 'session', 'slot', 'way', 'number', 'notice', 'digits', 'code', 'card', 'more'].includes(shown.at),
     },
     {
       default: () => h(shown.page, shown.props),

@@ -2,7 +2,9 @@
 
 import type { Found } from '../kiosk/flow'
 import type { Failure, LiveView, Notice, Settings } from '../kiosk/kiosk'
+import type { Appointment, Bill, Collected, Payment, Ready, Registration, Session, Slot } from '../kiosk/hospital'
 import type { Copy } from '../kiosk/own'
+import type { Offered } from '../kiosk/parts/choices'
 import type { Split } from '../kiosk/parts/split'
 
 export const NOTICE: Notice = {
@@ -34,6 +36,7 @@ export const FOUND: Found = {
   ],
   standing: [],
   activated: true,
+  firstFrameAt: '2026-11-29T01:00:00Z',
 }
 
 export const NOTE: Failure = {
@@ -86,15 +89,15 @@ export const COPY: Copy = {
   receipts: [],
 }
 
-export const DEPARTMENTS = [
-  { code: '0301', name: { zh: '呼吸内科', en: 'Respiratory' }, where: { zh: '二层 东区', en: '2nd floor, east' } },
-  { code: '0302', name: { zh: '消化内科', en: 'Digestive' }, where: { zh: '二层 东区', en: '2nd floor, east' } },
-  { code: '0303', name: { zh: '神经内科', en: 'Neurology' }, where: { zh: '二层 西区', en: '2nd floor, west' } },
-  { code: '0304', name: { zh: '心血管内科', en: 'Cardiology' }, where: { zh: '二层 西区', en: '2nd floor, west' } },
-  { code: '0401', name: { zh: '普外科', en: 'General surgery' }, where: { zh: '三层 东区', en: '3rd floor, east' } },
-  { code: '0402', name: { zh: '骨科', en: 'Orthopaedics' }, where: { zh: '三层 东区', en: '3rd floor, east' } },
-  { code: '1001', name: { zh: '眼科', en: 'Eyes' }, where: { zh: '四层', en: '4th floor' } },
-] as const
+export const OFFERED: readonly Offered[] = [
+  { department: { dept_code: '0301', name: { zh: '呼吸内科', en: 'Respiratory' }, queue_letter: 'A' }, left: 42 },
+  { department: { dept_code: '0302', name: { zh: '消化内科', en: 'Digestive' }, queue_letter: 'A' }, left: 18 },
+  { department: { dept_code: '0303', name: { zh: '神经内科', en: 'Neurology' }, queue_letter: 'A' }, left: 7 },
+  { department: { dept_code: '0304', name: { zh: '心血管内科', en: 'Cardiology' }, queue_letter: 'A' }, left: 0 },
+  { department: { dept_code: '0401', name: { zh: '普外科', en: 'General surgery' }, queue_letter: 'A' }, left: 25 },
+  { department: { dept_code: '0402', name: { zh: '骨科', en: 'Orthopaedics' }, queue_letter: 'A' }, left: 31 },
+  { department: { dept_code: '1001', name: { zh: '眼科', en: 'Eyes' }, queue_letter: 'A' }, left: 60 },
+]
 
 const TODAY = { zh: '今天', en: 'Today' }
 export const SLOTS = [
@@ -108,8 +111,135 @@ export const SPLIT: Split = {
   totalFen: 25860,
   fundFen: 18240,
   accountFen: 6420,
+  hospitalFen: 0,
   restFen: 1200,
   outsideFen: 860,
   upfrontFen: 340,
   deductibleFen: 0,
+}
+
+const DEPARTMENT = { dept_code: '0301', name: { zh: '呼吸内科', en: 'Respiratory' }, queue_letter: 'A' }
+const ROOM = { zh: '二层 216 诊室', en: 'Room 216, 2nd floor' }
+const DOCTOR = { zh: '王示例', en: 'Dr Wang' }
+
+export const SESSION: Session = {
+  session_no: 'S1',
+  department: DEPARTMENT,
+  doctor: { dr_code: 'D1', name: DOCTOR, dept_code: '0301', title: 'chief', title_words: { zh: '主任医师', en: 'Chief physician' } },
+  day: '2026-11-29',
+  period: 'morning',
+  period_words: { zh: '上午', en: 'Morning' },
+  starts_at: '2026-11-29T00:00:00Z',
+  ends_at: '2026-11-29T04:00:00Z',
+  room: ROOM,
+  slots: 20,
+  left: 11,
+  fee_fen: 5000,
+}
+
+export const TIMES: readonly Slot[] = Array.from({ length: 20 }, (_, place) => ({
+  slot_no: place + 1,
+  begins_at: new Date(Date.parse('2026-11-29T02:00:00Z') + place * 12 * 60_000).toISOString(),
+  free: place % 3 !== 1,
+}))
+
+export const VISIT: Registration = {
+  encounter_no: 'E1',
+  record_no: 'R1',
+  queue_no: 'A036',
+  state: 'registered',
+  ahead: 5,
+  department: DEPARTMENT.name,
+  doctor: DOCTOR,
+}
+
+export const APPOINTMENT: Appointment = {
+  appointment_no: 'A1',
+  state: 'booked',
+  session_no: 'S1',
+  slot_no: 3,
+  begins_at: '2026-11-30T02:24:00Z',
+  day: '2026-11-30',
+  period_words: { zh: '上午', en: 'Morning' },
+  department: DEPARTMENT,
+  doctor: SESSION.doctor,
+  room: ROOM,
+  encounter_no: null,
+}
+
+export const BILL: Bill = {
+  encounter_no: 'E1',
+  department: DEPARTMENT.name,
+  visited_at: '2026-11-29T01:00:00Z',
+  lines: [
+    { name: { zh: '主任医师诊查费', en: 'Consultation, chief physician' }, amount_fen: 5000 },
+    { name: { zh: '胸部 CT 平扫', en: 'Chest CT' }, amount_fen: 20860 },
+  ],
+  amount_fen: 25860,
+  payable: true,
+  under_way: false,
+  slip_no: null,
+}
+
+export const PAYMENT: Payment = {
+  command_id: '01K0000000000000000000000C',
+  encounter_no: 'E1',
+  state: 'prepared',
+  under_way: false,
+  done: false,
+  undone: false,
+  intent_id: '01K0000000000000000000000D',
+  amount_max_fen: 25860,
+  prepared_at: '2026-11-29T01:30:00Z',
+  decided_at: null,
+  channel: null,
+  slip_no: null,
+  shown: {
+    setl_id: null,
+    setl_time: '2026-11-29T01:30:00Z',
+    medfee_sumamt: 25860,
+    fulamt_ownpay_amt: 500,
+    overlmt_selfpay: 360,
+    preselfpay_amt: 340,
+    act_pay_dedc: 0,
+    fund_pay_sumamt: 18240,
+    acct_pay: 6420,
+    acct_mulaid_pay: 0,
+    psn_cash_pay: 1200,
+    hosp_part_amt: 0,
+    balc: 1000,
+    funds: { hifp_pay: 18240 },
+    reasons: [],
+  },
+  settled: null,
+  wallet: null,
+  cash_due_fen: null,
+}
+
+export const READY: readonly Ready[] = [
+  { order_no: 'O1', version: 1, signed_at: '2026-11-29T01:00:00Z', names_zh: ['血常规', 'C 反应蛋白'], names_en: ['Blood count', 'C-reactive protein'] },
+  { order_no: 'O2', version: 1, signed_at: '2026-11-28T01:00:00Z', names_zh: ['胸部 CT 平扫'], names_en: ['Chest CT'] },
+]
+
+export const COLLECTED: Collected = {
+  report: {
+    order_no: 'O1',
+    encounter_no: 'E1',
+    version: 1,
+    values: [
+      { name: '白细胞', value: '11.2', unit: '10^9/L', low: '3.5', high: '9.5', flag: 'high' },
+      { name: '血红蛋白', value: '128', unit: 'g/L', low: '115', high: '150', flag: 'normal' },
+      { name: 'C 反应蛋白', value: '18', unit: 'mg/L', low: '0', high: '10', flag: 'high' },
+    ],
+    finding: '',
+    conclusion: '白细胞、C 反应蛋白升高',
+    critical: false,
+    entered_by: 'S1',
+    entered_at: '2026-11-29T00:50:00Z',
+    signed_by: 'S1',
+    signed_at: '2026-11-29T01:00:00Z',
+  },
+  collected_at: '2026-11-29T01:40:00Z',
+  channel: 'face',
+  is_proxy: false,
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { SESSION } from '../gallery/samples'
 import type { Outcome, ResultMessage } from '../terminal/capture'
 import { NO_CAMERA, refusalOf, UNREACHABLE } from '../terminal/refusal'
-import { ASLEEP, clipsAt, FAILURES_MAX, HOME, journeyOf, newJourney, step, TASKS, type Event, type State } from './flow'
+import { ASLEEP, clipsAt, FAILURES_MAX, HOME, journeyOf, newJourney, step, TASKS, tasksOf, type Event, type Help, type State } from './flow'
 
 const NUMBER = '990000196203140189'
 const PERSON = { masked_name: '张*例', masked_id_number: '9***', region: '990000' }
@@ -30,19 +31,19 @@ function result(given: Partial<ResultMessage>, mayGoOn = false): Event {
     ...given,
   } as ResultMessage
   const outcome: Outcome = { kind: 'result', result: message, mayGoOn }
-  return { type: 'outcome', sessionId: 's', outcome }
+  return { type: 'outcome', sessionId: 's', firstFrameAt: '2026-11-29T01:00:00Z', outcome }
 }
 
 function refused(told: string, finality = 'temporary', mayGoOn = false): Event {
   const words = { zh: '不', en: 'no' }
   const refusal = refusalOf({ code: 'verification.x', told, message: words, next: words, finality, helper: 'self' })
-  return { type: 'outcome', sessionId: 's', outcome: { kind: 'refused', refusal, mayGoOn, attemptsLeft: 1 } }
+  return { type: 'outcome', sessionId: 's', firstFrameAt: '2026-11-29T01:00:00Z', outcome: { kind: 'refused', refusal, mayGoOn, attemptsLeft: 1 } }
 }
 
 const FOUND = result({ state: 'verified', person: PERSON, activated: true })
 const TO_SCAN: Event[] = [
   { type: 'touched' },
-  { type: 'task', task: 'register' },
+  { type: 'task', task: 'pay' },
   { type: 'way', way: 'face' },
   { type: 'tick', purpose: 'comparison' },
   { type: 'agree' },
@@ -97,15 +98,98 @@ test('activation begins with the number and ends activated', () => {
   expect(clipsAt(done, null)).toEqual(['kiosk.activated'])
 })
 
-test('somebody who is found confirms it, and with family is asked for whom', () => {
-  const found = result({ state: 'verified', person: PERSON, relatives: [RELATIVE] })
-  const whom = after(ASLEEP, ...TO_SCAN, found, { type: 'yes' })
+const WITH_FAMILY = result({ state: 'verified', person: PERSON, relatives: [RELATIVE] })
+
+test('whoever has family is asked for whom a report is collected', () => {
+  const toScan = TO_SCAN.map((each): Event => (each.type === 'task' ? { type: 'task', task: 'report' } : each))
+  const whom = after(ASLEEP, ...toScan, WITH_FAMILY, { type: 'yes' })
 
   expect(whom.at).toBe('whom')
   expect(step(whom, { type: 'whom', relative: RELATIVE })).toMatchObject({
     at: 'task',
     journey: { beneficiary: RELATIVE },
   })
+})
+
+test('what is for oneself only asks nobody for whom it is', () => {
+  expect(after(ASLEEP, ...TO_SCAN, WITH_FAMILY, { type: 'yes' })).toMatchObject({ at: 'task', journey: { beneficiary: null } })
+})
+
+const TO_WAY: Event[] = [
+  { type: 'task', task: 'book' },
+  { type: 'department', department: SESSION.department },
+  { type: 'session', session: SESSION },
+  { type: 'slot', slotNo: 3 },
+]
+const FACE = TO_SCAN.slice(2)
+
+test('what is wanted is chosen before the scan, so that no proof grows old', () => {
+  const way = after(HOME, ...TO_WAY)
+  expect(way).toMatchObject({ at: 'way', journey: { choice: { session: SESSION, slotNo: 3 }, found: null } })
+
+  const today: Event[] = [{ type: 'task', task: 'register' }, ...TO_WAY.slice(1, 3)]
+  expect(after(HOME, ...today)).toMatchObject({ at: 'way', journey: { choice: { slotNo: null } } })
+})
+
+test('a step back leads one choice back', () => {
+  const back = ['way', 'department', 'home']
+  const from = after(HOME, ...TO_WAY)
+
+  expect([from, after(from, { type: 'back' }), after(from, { type: 'back' }, { type: 'back' })].map((each) => each.at)).toEqual(back)
+  expect(after(HOME, ...TO_WAY.slice(0, 3), { type: 'back' }).at).toBe('session')
+})
+
+test('whose number was just taken by somebody else chooses again and is not scanned again', () => {
+  const words = { zh: '不', en: 'no' }
+  const full = refusalOf({ code: 'hospital.session_full', message: words, next: words, helper: 'self', finality: 'temporary' })
+  const refused = after(HOME, ...TO_WAY, ...FACE, FOUND, { type: 'yes' }, { type: 'failed', refusal: full })
+  expect(refused).toMatchObject({ at: 'refused', exits: ['choice', 'home'] })
+
+  const again = after(refused, { type: 'exit', exit: 'choice' }, ...TO_WAY.slice(1))
+  expect(again).toMatchObject({ at: 'task', journey: { found: { sessionId: 's' }, choice: { session: SESSION } } })
+})
+
+test.each(['verification.confirm_too_late', 'verification.proof_expired', 'hospital.bill_changed'])(
+  'after %s the person looks at the screen once more',
+  (code) => {
+    const words = { zh: '不', en: 'no' }
+    const refusal = refusalOf({ code, message: words, next: words, helper: 'self', finality: 'final' })
+    const refused = after(ASLEEP, ...TO_SCAN, FOUND, { type: 'yes' }, { type: 'failed', refusal, money: 'untouched' })
+    expect(refused).toMatchObject({ exits: ['again', 'way', 'home'], money: 'untouched' })
+
+    expect(step(refused, { type: 'exit', exit: 'again' }).at).toBe('scan')
+  },
+)
+
+test('what fails while somebody looks at another page is told when they come back', () => {
+  const task = after(ASLEEP, ...TO_SCAN, FOUND, { type: 'yes' })
+  const away = after(task, { type: 'help' }, { type: 'failed', refusal: UNREACHABLE, money: 'open' })
+  expect(away).toMatchObject({ at: 'help', help: { state: 'ringing' } })
+
+  expect(step(away, { type: 'back' })).toMatchObject({ at: 'refused', money: 'open' })
+})
+
+test('a terminal offers what its hospital offers at its place, and what the insurer always does', () => {
+  const hall = ['01101', '01301', '01303', '09001']
+  expect(tasksOf([], hall)).toEqual(['activate', 'matters'])
+  expect(tasksOf(['scheduling', 'bills', 'reports'], hall)).toEqual([
+    'register', 'checkin', 'book', 'pay', 'report', 'activate', 'matters',
+  ])
+  expect(tasksOf(['scheduling', 'bills', 'reports'], ['01301'])).toEqual(['pay', 'activate', 'matters'])
+})
+
+test('who has just set it up types the number once for whatever comes next, and leaves nothing', () => {
+  const typed = { kind: 'typed_number', id_number: NUMBER }
+  const on = after(
+    HOME, { type: 'task', task: 'activate' }, { type: 'number', number: NUMBER },
+    { type: 'tick', purpose: 'comparison' }, { type: 'agree' }, FOUND, { type: 'yes' }, { type: 'on' },
+  )
+  expect(on).toMatchObject({ at: 'home', typed })
+  expect(journeyOf(step(on, { type: 'task', task: 'pay' }))?.lookFor).toEqual(typed)
+
+  for (const leave of [{ type: 'home' }, { type: 'gone' }] as const) {
+    expect(JSON.stringify(step(on, leave))).not.toContain(NUMBER)
+  }
 })
 
 test('whoever says "not me" is forgotten and types a number', () => {
@@ -175,14 +259,17 @@ test('help leaves a running scan, and elsewhere comes back to where somebody was
   expect(after(scan, { type: 'help' }, { type: 'back' }).at).toBe('way')
 
   const notice = after(ASLEEP, ...TO_SCAN.slice(0, 3))
-  expect(after(notice, { type: 'help' }, { type: 'helped', helper: null }, { type: 'back' })).toBe(notice)
+  expect(after(notice, { type: 'help' }, { type: 'helped', help: { state: 'nobody', helper: null } }, { type: 'back' })).toBe(notice)
 })
 
 test('the screen says that somebody comes only when somebody does', () => {
   const ringing = after(HOME, { type: 'help' })
   expect(clipsAt(ringing, null)).toEqual([])
-  expect(clipsAt(step(ringing, { type: 'helped', helper: null }), null)).toEqual(['kiosk.help_go'])
-  expect(clipsAt(step(ringing, { type: 'helped', helper: '李' }), null)).toEqual(['kiosk.help_coming'])
+  const helper = { zh: '导医 李示例', en: 'Guide 李示例' }
+  const said = (help: Help) => clipsAt(step(ringing, { type: 'helped', help }), null)
+  expect(said({ state: 'nobody', helper: null })).toEqual(['kiosk.help_go'])
+  expect(said({ state: 'heard', helper })).toEqual([])
+  expect(said({ state: 'coming', helper })).toEqual(['kiosk.help_coming'])
 })
 
 describe('wherever somebody stands', () => {

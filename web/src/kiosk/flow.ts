@@ -6,7 +6,8 @@
  */
 
 import type { LookFor, Outcome, Person, Purpose, Relative, ResultMessage, Scene } from '../terminal/capture'
-import type { Refusal } from '../terminal/refusal'
+import type { Refusal, Words } from '../terminal/refusal'
+import type { Choice, Department, Session } from './hospital'
 
 export const TASKS = [
   'register',
@@ -43,6 +44,35 @@ export const WAYS: readonly Way[] = ['face', 'code', 'card', 'number']
 /** Tasks about the face itself, which no card can do at a terminal: a window does them instead. */
 export const FACE_ONLY: ReadonlySet<Task> = new Set(['activate', 'matters', 'family'])
 
+/** What is chosen before anybody is asked who they are: a proof waits for nobody. */
+const CHOSEN_FIRST: ReadonlySet<Task> = new Set(['register', 'book'])
+
+/** What the hospital does for a relative on the holder's scan; everything else is for oneself. */
+const FOR_OTHERS: ReadonlySet<Task> = new Set(['report'])
+
+/** What the hospital must offer at this terminal for a task to be there; the rest is the insurer's. */
+export const NEEDS: Readonly<Partial<Record<Task, string>>> = {
+  register: 'scheduling',
+  checkin: 'scheduling',
+  book: 'scheduling',
+  pay: 'bills',
+  report: 'reports',
+}
+/** Tasks for which this page has screens. */
+const DONE_HERE: ReadonlySet<Task> = new Set(['register', 'checkin', 'book', 'pay', 'report', 'activate', 'matters'])
+
+/** What can be done at this terminal: what the listener names, and for what the place is meant. */
+export function tasksOf(subjects: readonly string[], scenes: readonly string[]): readonly Task[] {
+  return TASKS.filter((task) => {
+    const needed = NEEDS[task]
+    const offered = needed === undefined || (subjects.includes(needed) && scenes.includes(SCENE_OF[task]))
+    return DONE_HERE.has(task) && offered
+  })
+}
+
+/** The most that a face may pay at a browser terminal; liveness is asked for by it beforehand. */
+export const PAYS_FEN_MAX = 100_000
+
 export const FAILURES_MAX = 3
 /** After so many failures nobody is asked to try the face again. */
 
@@ -58,6 +88,8 @@ export interface Journey {
   failures: number
   found: Found | null
   beneficiary: Relative | null
+  /** Doctor and time, chosen before the scan. */
+  choice: Choice | null
 }
 
 /** Who was found, masked, as the server tells it. */
@@ -67,19 +99,33 @@ export interface Found {
   relatives: readonly Relative[]
   standing: readonly string[]
   activated: boolean
+  /** By this terminal's clock. */
+  firstFrameAt: string
 }
 
 /** Something that is read or typed instead of a face. */
 export type Shown = { kind: 'code'; token: string } | { kind: 'card'; cardNo: string; pin: string }
 
 /** Ways on from a refusal. */
-export type Exit = 'again' | 'number' | 'way' | 'notice' | 'home'
+export type Exit = 'again' | 'number' | 'way' | 'notice' | 'choice' | 'home'
+
+/** What is known of money when something was not done; null where none was asked for. */
+export type Money = 'untouched' | 'open' | null
+
+/** What is known of a bell: nobody is said to come before they said so themselves. */
+export type Help =
+  | { state: 'ringing' | 'nobody'; helper: null }
+  | { state: 'heard' | 'coming'; helper: Words }
 
 export type State =
   | { at: 'asleep' }
-  | { at: 'home' }
+  /** With whom it goes on after an activation: a number that is typed once is enough. */
+  | { at: 'home'; typed?: LookFor }
   | { at: 'more' }
   | { at: 'safety'; back: State }
+  | { at: 'department'; journey: Journey }
+  | { at: 'session'; journey: Journey; department: Department }
+  | { at: 'slot'; journey: Journey; department: Department; session: Session }
   | { at: 'way'; journey: Journey; withoutFace: boolean }
   | { at: 'number'; journey: Journey }
   | { at: 'notice'; journey: Journey }
@@ -91,13 +137,14 @@ export type State =
   | { at: 'whom'; journey: Journey; found: Found }
   | { at: 'window'; journey: Journey }
   | { at: 'task'; journey: Journey; shown: Shown | null }
-  | { at: 'refused'; journey: Journey | null; refusal: Refusal; exits: readonly Exit[] }
-  | { at: 'help'; back: State; helper: string | null; answered: boolean }
+  | { at: 'refused'; journey: Journey | null; refusal: Refusal; exits: readonly Exit[]; money: Money }
+  | { at: 'help'; back: State; help: Help }
 
 export type Event =
   | { type: 'touched' }
   | { type: 'home' }
   | { type: 'back' }
+  | { type: 'on' }
   | { type: 'more' }
   | { type: 'safety' }
   | { type: 'task'; task: Task }
@@ -108,14 +155,17 @@ export type Event =
   | { type: 'number'; number: string }
   | { type: 'digits'; digits: string }
   | { type: 'shown'; shown: Shown }
-  | { type: 'outcome'; sessionId: string; outcome: Outcome }
-  | { type: 'failed'; refusal: Refusal }
+  | { type: 'department'; department: Department }
+  | { type: 'session'; session: Session }
+  | { type: 'slot'; slotNo: number }
+  | { type: 'outcome'; sessionId: string; firstFrameAt: string; outcome: Outcome }
+  | { type: 'failed'; refusal: Refusal; money?: Money }
   | { type: 'yes' }
   | { type: 'no' }
   | { type: 'whom'; relative: Relative | null }
   | { type: 'exit'; exit: Exit }
   | { type: 'help' }
-  | { type: 'helped'; helper: string | null }
+  | { type: 'helped'; help: Help }
   | { type: 'gone' }
 
 export const ASLEEP: State = { at: 'asleep' }
@@ -131,6 +181,7 @@ export function newJourney(task: Task): Journey {
     failures: 0,
     found: null,
     beneficiary: null,
+    choice: null,
   }
 }
 
@@ -147,15 +198,15 @@ export function step(state: State, event: Event): State {
     case 'home':
       return HOME
     case 'help':
-      return state.at === 'help' ? state : { at: 'help', back: rested(state), helper: null, answered: false }
+      return state.at === 'help' ? state : { at: 'help', back: rested(state), help: { state: 'ringing', helper: null } }
     case 'safety':
       return state.at === 'safety' ? state : { at: 'safety', back: state }
     case 'back':
       return back(state)
     case 'helped':
-      return state.at === 'help' ? { ...state, helper: event.helper, answered: true } : state
+      return state.at === 'help' ? { ...state, help: event.help } : state
     case 'failed':
-      return failed(state, event.refusal)
+      return failed(state, event.refusal, event.money ?? null)
     default:
       return within(state, event)
   }
@@ -170,7 +221,14 @@ function within(state: State, event: Inner): State {
     case 'home':
     case 'more':
       if (event.type === 'more') return { at: 'more' }
-      return event.type === 'task' ? begun(event.task) : state
+      return event.type === 'task' ? begun(event.task, typedOf(state)) : state
+    case 'department':
+      if (event.type !== 'department') return state
+      return { at: 'session', journey: state.journey, department: event.department }
+    case 'session':
+      return event.type === 'session' ? sessionChosen(state, event.session) : state
+    case 'slot':
+      return event.type === 'slot' ? timeChosen(state.journey, { session: state.session, slotNo: event.slotNo }) : state
     case 'way':
       return event.type === 'way' ? chosen(state.journey, event.way) : state
     case 'number':
@@ -195,6 +253,8 @@ function within(state: State, event: Inner): State {
       return { at: 'task', journey: { ...state.journey, beneficiary: event.relative }, shown: null }
     case 'window':
       return event.type === 'way' ? chosen({ ...state.journey, ticks: [] }, event.way) : state
+    case 'task':
+      return event.type === 'on' ? { at: 'home', typed: state.journey.lookFor } : state
     case 'refused':
       return event.type === 'exit' ? left(state, event.exit) : state
     default:
@@ -202,11 +262,31 @@ function within(state: State, event: Inner): State {
   }
 }
 
-/** Activation begins with the number; everything else with the choice of a way. */
-function begun(task: Task): State {
-  const journey = newJourney(task)
+/** Activation begins with the number; everything else with what is wanted, then the choice of a way. */
+function begun(task: Task, typed: LookFor | null): State {
+  const fresh = newJourney(task)
+  const journey = typed === null ? fresh : { ...fresh, lookFor: typed }
+  if (CHOSEN_FIRST.has(task)) return { at: 'department', journey }
   if (task === 'activate') return { at: 'number', journey }
   return FACE_ONLY.has(task) ? { at: 'notice', journey } : { at: 'way', journey, withoutFace: false }
+}
+
+function typedOf(state: State): LookFor | null {
+  return state.at === 'home' ? (state.typed ?? null) : null
+}
+
+/** Who registers for today gets the next free number; who books chooses the time as well. */
+function sessionChosen(state: State & { at: 'session' }, session: Session): State {
+  const { journey, department } = state
+  if (journey.task === 'book') return { at: 'slot', journey, department, session }
+  return timeChosen(journey, { session, slotNo: null })
+}
+
+/** Who is known already, because the first choice was taken by somebody else, is not scanned again. */
+function timeChosen(journey: Journey, choice: Choice): State {
+  const next: Journey = { ...journey, choice }
+  if (next.found !== null) return { at: 'task', journey: next, shown: null }
+  return { at: 'way', journey: next, withoutFace: false }
 }
 
 function chosen(journey: Journey, way: Way): State {
@@ -259,19 +339,19 @@ function forgotten(journey: Journey): Journey {
 }
 
 function decided(state: State & { at: 'scan' }, event: Event & { type: 'outcome' }): State {
-  const { outcome, sessionId } = event
+  const { outcome, sessionId, firstFrameAt } = event
   const journey = { ...state.journey, live: outcome.mayGoOn }
   if (outcome.kind === 'refused') return refusedScan(journey, outcome.refusal)
-  const found = foundOf(sessionId, outcome.result)
+  const found = foundOf(sessionId, firstFrameAt, outcome.result)
   if (found !== null) return { at: 'identity', journey: { ...journey, found, live: false }, found }
   if (outcome.result.told === 'digits_needed') return { at: 'digits', journey }
   return refusedScan(journey, unknownRefusal(outcome.result))
 }
 
-function foundOf(sessionId: string, result: ResultMessage): Found | null {
+function foundOf(sessionId: string, firstFrameAt: string, result: ResultMessage): Found | null {
   if (result.state !== 'verified' || result.person === null) return null
   const { person, relatives, standing, activated } = result
-  return { sessionId, person, relatives, standing, activated }
+  return { sessionId, person, relatives, standing, activated, firstFrameAt }
 }
 
 /** An unknown person is an answer; its words come from the table of scan failures. */
@@ -287,21 +367,22 @@ function unknownRefusal(result: ResultMessage): Refusal {
   }
 }
 
-function refusedScan(journey: Journey, refusal: Refusal): State {
+function refusedScan(journey: Journey, refusal: Refusal, money: Money = null): State {
   const counted = { ...journey, failures: journey.failures + 1 }
-  return { at: 'refused', journey: counted, refusal, exits: exitsOf(refusal, counted) }
+  return { at: 'refused', journey: counted, refusal, exits: exitsOf(refusal, counted), money }
 }
 
-function failed(state: State, refusal: Refusal): State {
+function failed(state: State, refusal: Refusal, money: Money): State {
   const journey = journeyOf(state)
-  if (state.at === 'help') return { ...state, helper: null, answered: true }
+  // What was waited for failed meanwhile: it is told when the person comes back from this page.
+  if (state.at === 'help' || state.at === 'safety') return { ...state, back: failed(state.back, refusal, money) }
   if (state.at === 'asleep' || state.at === 'home') return state
-  if (journey === null) return { at: 'refused', journey: null, refusal, exits: ['home'] }
-  return refusedScan({ ...journey, live: false }, refusal)
+  if (journey === null) return { at: 'refused', journey: null, refusal, exits: ['home'], money }
+  return refusedScan({ ...journey, live: false }, refusal, money)
 }
 
 function confirmed(journey: Journey, found: Found): State {
-  const forOthers = found.relatives.length > 0 && !FACE_ONLY.has(journey.task)
+  const forOthers = found.relatives.length > 0 && FOR_OTHERS.has(journey.task)
   return forOthers ? { at: 'whom', journey, found } : { at: 'task', journey, shown: null }
 }
 
@@ -340,9 +421,32 @@ const ONLY_HOME = new Set([
   'not_known',
 ])
 
+/** Another doctor or time helps, and who it is remains known. */
+const CHOICE_HELPS = new Set([
+  'hospital.session_full',
+  'hospital.slot_taken',
+  'hospital.slot_invalid',
+  'hospital.session_closed',
+  'hospital.session_not_found',
+  'hospital.already_booked',
+])
+/** What was confirmed is good no more: whoever is still there looks at the screen once more. */
+const SCAN_HELPS = new Set([
+  'verification.not_verified',
+  'verification.confirm_too_late',
+  'verification.proof_already_issued',
+  'verification.proof_expired',
+  'verification.proof_not_found',
+  'verification.session_not_found',
+  'hospital.bill_changed',
+  'hospital.intent_used',
+])
+
 /** At most three ways on, the best first; the way to a person is always at the foot of the page. */
 export function exitsOf(refusal: Refusal, journey: Journey): readonly Exit[] {
   const told = refusal.told ?? ''
+  if (journey.choice !== null && CHOICE_HELPS.has(refusal.code)) return ['choice', 'home']
+  if (SCAN_HELPS.has(refusal.code)) return ['again', 'way', 'home']
   if (ONLY_HOME.has(told) || refusal.finality === 'unknown') return ['home']
   if (told === 'consent_needed') return ['notice', 'way', 'home']
   // What a person is told decides: the refusal behind it may be final for this one attempt only.
@@ -364,6 +468,8 @@ function left(state: State & { at: 'refused' }, exit: Exit): State {
       return { at: 'number', journey }
     case 'notice':
       return { at: 'notice', journey: { ...journey, ticks: [] } }
+    case 'choice':
+      return { at: 'department', journey: { ...journey, failures: 0 } }
     case 'way':
       return otherWay(journey)
   }
@@ -380,8 +486,14 @@ function back(state: State): State {
     case 'help':
       return state.back
     case 'more':
-    case 'way':
+    case 'department':
       return HOME
+    case 'session':
+      return { at: 'department', journey: state.journey }
+    case 'slot':
+      return { at: 'session', journey: state.journey, department: state.department }
+    case 'way':
+      return state.journey.choice === null ? HOME : { at: 'department', journey: state.journey }
     case 'number':
     case 'notice':
     case 'code':
@@ -400,6 +512,10 @@ export function clipsAt(state: State, noticeVersion: string | null): readonly st
   switch (state.at) {
     case 'home':
       return ['kiosk.choose_task']
+    case 'department':
+      return ['kiosk.choose_department']
+    case 'session':
+      return ['kiosk.choose_doctor']
     case 'way':
       return ['kiosk.choose_way']
     case 'number':
@@ -421,8 +537,8 @@ export function clipsAt(state: State, noticeVersion: string | null): readonly st
     case 'task':
       return state.journey.task === 'activate' ? ['kiosk.activated'] : []
     case 'help':
-      if (!state.answered) return []
-      return [state.helper === null ? 'kiosk.help_go' : 'kiosk.help_coming']
+      if (state.help.state === 'nobody') return ['kiosk.help_go']
+      return state.help.state === 'coming' ? ['kiosk.help_coming'] : []
     default:
       return []
   }

@@ -14,21 +14,30 @@ import {
 import { Device, diskFreePercent } from '../terminal/device'
 import type { IdentityStore } from '../terminal/identity'
 import { NO_CAMERA, NOT_UNDERSTOOD, Refused, UNREACHABLE, type Refusal } from '../terminal/refusal'
-import { get, type Client } from '../terminal/requests'
+import { get, type Client, type Signer } from '../terminal/requests'
+import { Bell } from './bell'
+import { Booking, CheckingIn, Paying, Registering, Reporting, type ErrandParts } from './errands'
 import {
   ASLEEP,
   clipsAt,
   journeyOf,
+  PAYS_FEN_MAX,
   SCENE_OF,
+  tasksOf,
   step,
   type Event,
   type Found,
   type Journey,
+  type Money,
   type State,
+  type Task,
 } from './flow'
+import { Hospital } from './hospital'
 import { HintHolder, sideToMove, type HintCode } from './hints'
 import { HELPER_FACTOR, Idle } from './idle'
 import { OwnMatters, type Copy, type Withdrawal } from './own'
+import { ByFace, ByShown, type Presence } from './presence'
+import { clipsOf } from './spoken'
 import { Voice, type Play } from './voice'
 
 type Schemas = components['schemas']
@@ -37,7 +46,6 @@ export type Failure = Schemas['FailureAnswer']
 
 export const NOTICE_PATH = '/terminal/v1/notice'
 export const FAILURES_PATH = '/terminal/v1/failures'
-export const HELP_PATH = '/terminal/v1/hospital/help'
 
 const NO_FACE_HOME_MS = 20_000
 const SLOW_MS = 15_000
@@ -80,7 +88,11 @@ export interface View {
   asking: number | null
   notice: Notice | null
   settings: Settings
+  /** What is being done with the hospital; outlives the page that shows it. */
+  errand: AnyErrand | null
 }
+
+export type AnyErrand = Registering | Booking | CheckingIn | Paying | Reporting
 
 export interface KioskParts {
   client: Client
@@ -120,6 +132,7 @@ export class Kiosk {
   /** Which failure's words a code beside a result means. */
   readonly standings = new Map<string, string>()
   readonly voice: Voice
+  readonly hospital: Hospital
   private readonly idle: Idle
   private readonly hints = new HintHolder()
   private readonly openCamera: OpenCamera
@@ -129,6 +142,10 @@ export class Kiosk {
     Found,
     { copy: () => Promise<Copy>; withdraw: (purpose: Purpose) => Promise<Withdrawal> }
   >()
+  private readonly presences = new WeakMap<Found, Presence>()
+  private errandOf: Journey | null = null
+  private saidAt = ''
+  private bell: Bell | null = null
   private session: CaptureSession | null = null
   private beatTimer: ReturnType<typeof setTimeout> | undefined
 
@@ -144,7 +161,9 @@ export class Kiosk {
       asking: null,
       notice: null,
       settings: reactive({ ...PLAIN }),
+      errand: null,
     })
+    this.hospital = new Hospital(parts.client, () => this.signer())
     this.device = new Device(
       { ...parts, cameraLooksWell, diskFreePercent },
       () => this.stood(),
@@ -161,6 +180,7 @@ export class Kiosk {
   /** Something that somebody did on the screen. */
   did(event: Event): void {
     this.touched()
+    if (event.type === 'failed') return this.failed(event.refusal, event.money ?? null)
     this.go(event)
   }
 
@@ -186,6 +206,12 @@ export class Kiosk {
     if (notice !== null) this.voice.say(`notice.${notice.version}.${part}`)
   }
 
+  /** What can be done here: what the listener named when this terminal greeted it. */
+  get tasks(): readonly Task[] {
+    const { welcome } = this.device
+    return tasksOf(welcome?.subjects ?? [], welcome?.scenes ?? [])
+  }
+
   failureOf(refusal: Refusal): Failure | null {
     return refusal.told === null ? null : (this.failures.get(refusal.told) ?? null)
   }
@@ -194,9 +220,7 @@ export class Kiosk {
   ownMatters(found: Found): { copy: () => Promise<Copy>; withdraw: (purpose: Purpose) => Promise<Withdrawal> } {
     let own = this.own.get(found)
     if (own === undefined) {
-      const { signer } = this.device
-      if (signer === null) throw new Refused(UNREACHABLE)
-      const made = new OwnMatters(this.parts.client, signer, this.captures(), found.sessionId)
+      const made = new OwnMatters(this.parts.client, this.signer(), this.captures(), found.sessionId)
       own = { copy: () => made.copy(), withdraw: (purpose) => made.withdraw(purpose) }
       this.own.set(found, own)
     }
@@ -217,15 +241,83 @@ export class Kiosk {
     if (before.at === 'scan') this.stopCamera()
     if (!(journeyOf(after)?.live ?? false) && !sameScan(before, after)) this.closeSession()
     if (before.at !== after.at) this.voice.quiet()
+    if (before.at === 'help' && after.at !== 'help') this.bell?.stop(after.at !== 'asleep')
+    if (this.errandOf !== null && taskOf(after) !== this.errandOf) this.endErrand()
   }
 
   private enter(before: State, after: State): void {
     if (after.at === 'asleep') this.set(PLAIN)
-    const same = before.at === after.at && before.at !== 'scan' && before.at !== 'help'
+    const same = before.at === after.at && before.at !== 'scan' && !helpChanged(before, after)
     if (!same) this.speak(after)
     if (after.at === 'scan') void this.scan(after.journey)
     if (after.at === 'notice' || after.at === 'safety') void this.loadNotice(journeyOf(after))
-    if (after.at === 'help' && !after.answered) void this.ring()
+    if (after.at === 'help' && before.at !== 'help') void this.ring()
+    if (after.at === 'task' && this.errandOf !== after.journey) this.begin(after)
+  }
+
+  // --- errands with the hospital ----------------------------------------------------------------
+
+  private begin({ journey, shown }: State & { at: 'task' }): void {
+    const errand = this.errand(journey, shown === null ? null : new ByShown(shown))
+    if (errand === null) return
+    this.errandOf = journey
+    this.saidAt = ''
+    this.view.errand = errand
+    errand.start()
+  }
+
+  private errand(journey: Journey, shown: Presence | null): AnyErrand | null {
+    const { task, choice, found } = journey
+    const presence = shown ?? (found === null ? null : this.presence(journey, found))
+    if (presence === null) return null
+    const parts: ErrandParts = {
+      hospital: this.hospital,
+      presence,
+      who: journey.beneficiary?.masked_name ?? found?.person.masked_name ?? '',
+      changed: () => this.errandChanged(journey),
+      failed: (refusal, money) => this.failed(refusal, money),
+    }
+    if (task === 'register' && choice !== null) return new Registering(parts, choice)
+    if (task === 'book' && choice !== null) return new Booking(parts, choice)
+    if (task === 'checkin') return new CheckingIn(parts, today)
+    if (task === 'pay') return new Paying(parts)
+    return task === 'report' ? new Reporting(parts) : null
+  }
+
+  /** One scan gives one proof, also when something else is chosen with it afterwards. */
+  private presence(journey: Journey, found: Found): Presence {
+    let presence = this.presences.get(found)
+    if (presence === undefined) {
+      const relative = journey.beneficiary?.psn_no ?? null
+      presence = new ByFace(this.captures(), found, SCENE_OF[journey.task], relative)
+      this.presences.set(found, presence)
+    }
+    return presence
+  }
+
+  /** A refusal may mean that the whole terminal has to close; then nobody is told anything else. */
+  private failed(refusal: Refusal, money: Money): void {
+    this.device.refused(new Refused(refusal))
+    this.go({ type: 'failed', refusal, money })
+  }
+
+  private errandChanged(journey: Journey): void {
+    // An answer is no touch, but whoever waited for it gets the whole time to read it.
+    this.touched()
+    const { errand, state } = this.view
+    if (errand === null || state.at !== 'task' || state.journey !== journey) return
+    const { value } = errand.view
+    // Said once, however often a lost network is tried again.
+    if (value.at === this.saidAt) return
+    this.saidAt = value.at
+    const clips = clipsOf(value)
+    if (clips.length > 0) this.voice.say(...clips)
+  }
+
+  private endErrand(): void {
+    this.view.errand?.end()
+    this.view.errand = null
+    this.errandOf = null
   }
 
   private speak(state: State): void {
@@ -261,8 +353,9 @@ export class Kiosk {
     journey: Journey,
     camera: Camera,
     signal: AbortSignal,
-  ): Promise<{ sessionId: string; outcome: Outcome }> {
+  ): Promise<{ sessionId: string; firstFrameAt: string; outcome: Outcome }> {
     const started = this.now()
+    const firstFrameAt = new Date(started).toISOString()
     let faceAt = started
     const source = {
       frame: async () => {
@@ -288,12 +381,12 @@ export class Kiosk {
           if (failure instanceof Refused && failure.refusal.code === UNREACHABLE.code) return null
           throw failure
         })
-      if (outcome !== null) return { sessionId: session.sessionId, outcome: this.noted(outcome) }
+      if (outcome !== null) return { sessionId: session.sessionId, firstFrameAt, outcome: this.noted(outcome) }
     }
     return this.reconnecting(signal, async () => {
       const session = await this.begun(journey, signal)
       const outcome = await session.attempt(source, seen, signal)
-      return { sessionId: session.sessionId, outcome: this.noted(outcome) }
+      return { sessionId: session.sessionId, firstFrameAt, outcome: this.noted(outcome) }
     })
   }
 
@@ -327,7 +420,7 @@ export class Kiosk {
       notice_version: this.view.notice?.version ?? '',
       consents: [...journey.ticks],
       look_for: journey.lookFor,
-      amount_max_fen: 0,
+      amount_max_fen: journey.task === 'pay' ? PAYS_FEN_MAX : 0,
     })
     if (signal.aborted) session.close()
     signal.throwIfAborted()
@@ -380,14 +473,19 @@ export class Kiosk {
   }
 
   private captures(): CaptureClient {
-    const { signer, claim } = this.device
-    if (signer === null) throw new Refused(UNREACHABLE)
+    const { claim } = this.device
     return new CaptureClient(
       this.parts.client,
-      signer,
+      this.signer(),
       claim,
       this.parts.streamOrigin + STREAM_PATH,
     )
+  }
+
+  private signer(): Signer {
+    const { signer } = this.device
+    if (signer === null) throw new Refused(UNREACHABLE)
+    return signer
   }
 
   private stopCamera(): void {
@@ -423,16 +521,12 @@ export class Kiosk {
     }
   }
 
-  /** Ring for a person; where nobody is told, the screen does not say that somebody comes. */
   private async ring(): Promise<void> {
-    const { signer, claim } = this.device
-    try {
-      if (signer === null) throw new Refused(UNREACHABLE)
-      const answer = await this.parts.client.post<{ helper: string }>(HELP_PATH, { claim }, signer)
-      this.go({ type: 'helped', helper: answer.helper })
-    } catch {
-      this.go({ type: 'helped', helper: null })
-    }
+    const bell = new Bell(this.hospital, (help) => {
+      if (this.bell === bell) this.go({ type: 'helped', help })
+    })
+    this.bell = bell
+    await bell.ring()
   }
 
   private stood(): void {
@@ -469,6 +563,21 @@ const NO_CAMERA_NOBODY: Refusal = { ...NO_CAMERA, code: 'kiosk.nobody', told: nu
 
 function refusalIn(failure: unknown): Refusal {
   return failure instanceof Refused ? failure.refusal : NOT_UNDERSTOOD
+}
+
+/** The journey whose errand goes on: on its own page, or on one from which one comes back to it. */
+function taskOf(state: State): Journey | null {
+  if (state.at === 'help' || state.at === 'safety') return taskOf(state.back)
+  return state.at === 'task' ? state.journey : null
+}
+
+/** The business day: hospitals and insurers count in China's time, whatever this machine does. */
+function today(): string {
+  return new Intl.DateTimeFormat('en-CA', { timeZone: 'Asia/Shanghai' }).format(new Date())
+}
+
+function helpChanged(before: State, after: State): boolean {
+  return before.at === 'help' && after.at === 'help' && before.help.state !== after.help.state
 }
 
 /** A scan that goes on with the same socket. */

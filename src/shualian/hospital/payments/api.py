@@ -110,6 +110,10 @@ class SplitAnswer(_Body):
     setl_id: str | None
     setl_time: datetime
     medfee_sumamt: int
+    fulamt_ownpay_amt: int
+    overlmt_selfpay: int
+    preselfpay_amt: int
+    act_pay_dedc: int
     fund_pay_sumamt: int
     acct_pay: int
     acct_mulaid_pay: int
@@ -369,6 +373,10 @@ def _split(answer: SettlementAnswer) -> SplitAnswer:
         setl_id=answer.setl_id,
         setl_time=answer.setl_time,
         medfee_sumamt=amounts.medfee_sumamt,
+        fulamt_ownpay_amt=amounts.fulamt_ownpay_amt,
+        overlmt_selfpay=amounts.overlmt_selfpay,
+        preselfpay_amt=amounts.preselfpay_amt,
+        act_pay_dedc=amounts.act_pay_dedc,
         fund_pay_sumamt=amounts.fund_pay_sumamt,
         acct_pay=amounts.acct_pay,
         acct_mulaid_pay=amounts.acct_mulaid_pay,

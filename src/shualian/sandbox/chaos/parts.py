@@ -20,7 +20,7 @@ from sqlalchemy import Connection, MetaData
 from shualian.assembly import HospitalSide, InsurerPorts, LocalInsurerPlatform
 from shualian.core.clock import Clock
 from shualian.core.database import Database
-from shualian.core.identifiers import InstitutionCode, PersonNo, StaffId, TerminalId
+from shualian.core.identifiers import InstitutionCode, PersonNo, SessionId, StaffId, TerminalId
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
@@ -232,6 +232,7 @@ def hospital_over(
             books=_NOT_HERE,
             sign_ins=_NOT_HERE,
             expectations=_NOT_HERE,
+            people=_NOT_HERE,
         ),
         mode=Mode.SANDBOX,
         clock=clock,
@@ -269,6 +270,10 @@ class _NotHere:
     def end_call(self, terminal_id: TerminalId) -> None:
         """See :class:`Expectations`."""
         raise Refused(INSURER_UNREACHABLE, terminal=terminal_id)
+
+    def person_at(self, terminal_id: TerminalId, *, session_id: SessionId) -> PersonNo:
+        """See :class:`PeopleAtTerminals`."""
+        raise Refused(INSURER_UNREACHABLE, terminal=terminal_id, session=session_id)
 
 
 _NOT_HERE = _NotHere()

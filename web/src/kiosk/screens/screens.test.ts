@@ -3,7 +3,7 @@
 import { mount } from '@vue/test-utils'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Component } from 'vue'
-import { COPY, DEPARTMENTS, FOUND, LIVE, NOT_MATCHED, NOTICE, SLOTS, SPLIT } from '../../gallery/samples'
+import { COPY, FOUND, LIVE, OFFERED, SESSION, TIMES, NOT_MATCHED, NOTICE, SLOTS, SPLIT } from '../../gallery/samples'
 import { checkCharacter } from '../../shared/idNumber'
 import { NO_CAMERA } from '../../terminal/refusal'
 import { TASKS, WAYS } from '../flow'
@@ -22,11 +22,13 @@ import IdNumber from './IdNumber.vue'
 import LastDigits from './LastDigits.vue'
 import Matters from './Matters.vue'
 import Notice from './Notice.vue'
-import Pay from './Pay.vue'
+import Pin from './Pin.vue'
 import Processing from './Processing.vue'
 import Refused from './Refused.vue'
 import Scan from './Scan.vue'
+import Sessions from './Sessions.vue'
 import Success from './Success.vue'
+import Times from './Times.vue'
 import Ways from './Ways.vue'
 
 function shown(page: Component, props: Record<string, unknown> = {}, locale: Locale = 'zh-CN') {
@@ -146,7 +148,7 @@ test('a region that is a code of digits is not shown', () => {
 })
 
 test('a refusal has its words, its next step, who helps, and its ways on', async () => {
-  const page = shown(Refused, { refusal: NO_CAMERA, failure: null, exits: ['way', 'home'] })
+  const page = shown(Refused, { refusal: NO_CAMERA, failure: null, exits: ['way', 'home'], money: null })
 
   expect(page.text()).toContain(NO_CAMERA.message.zh)
   expect(page.text()).toContain(NO_CAMERA.next.zh)
@@ -156,17 +158,22 @@ test('a refusal has its words, its next step, who helps, and its ways on', async
 })
 
 test('of a scan failure the words of the table count, in the language of the page', () => {
-  const props = { refusal: { ...NO_CAMERA, told: 'not_matched' }, failure: NOT_MATCHED, exits: ['again'] }
+  const props = { refusal: { ...NO_CAMERA, told: 'not_matched' }, failure: NOT_MATCHED, money: null, exits: ['again'] }
 
   expect(shown(Refused, props).text()).toContain(NOT_MATCHED.zh)
   expect(shown(Refused, props, 'en').text()).toContain(NOT_MATCHED.en)
 })
 
 test('help names who comes', () => {
-  const page = shown(Help, { answered: true, helper: '导医 李示例', machine: 'K02' })
+  const helper = { zh: '导医 李示例', en: 'Guide 李示例' }
+  const said = (state: string, who: object | null) =>
+    shown(Help, { help: { state, helper: who }, machine: 'K02' }).text()
 
-  expect(page.text()).toContain('导医 李示例马上过来')
-  expect(page.text()).toContain('K02')
+  expect(said('coming', helper)).toContain('导医 李示例马上过来')
+  expect(said('coming', helper)).toContain('K02')
+  expect(said('heard', helper)).toContain('已经通知导医 李示例')
+  for (const text of [said('heard', helper), said('ringing', null), said('nobody', null)])
+    expect(text).not.toContain('马上过来')
 })
 
 test('a closed terminal says what people can do, and a lost network says so after ten seconds', async () => {
@@ -214,17 +221,17 @@ test('withdrawing asks once more, and shows the receipt', async () => {
 })
 
 test('six common departments, the others on demand, a guide for who does not know', async () => {
-  const page = shown(Departments, { departments: DEPARTMENTS })
+  const page = shown(Departments, { offered: OFFERED })
   expect(page.findAll(id('department'))).toHaveLength(6)
   await page.find(id('all')).trigger('click')
-  expect(page.findAll(id('department'))).toHaveLength(DEPARTMENTS.length)
+  expect(page.findAll(id('department'))).toHaveLength(OFFERED.length)
   await page.find(id('guide')).trigger('click')
 
   expect(page.emitted('guide')).toHaveLength(1)
 })
 
 test('a doctor without a place left cannot be chosen', async () => {
-  const page = shown(Doctors, { department: DEPARTMENTS[0].name, slots: SLOTS })
+  const page = shown(Doctors, { department: SESSION.department.name, slots: SLOTS })
   for (const slot of page.findAll(id('slot'))) await slot.trigger('click')
 
   expect(page.emitted('slot')).toEqual([['1'], ['2'], ['4']])
@@ -232,7 +239,7 @@ test('a doctor without a place left cannot be chosen', async () => {
 })
 
 test('the bill is a picture whose parts add up, with its words', () => {
-  const page = shown(CheckFees, { what: '挂号费', split: SPLIT })
+  const page = shown(CheckFees, { what: '挂号费', split: SPLIT, walletTail: '1234', why: null })
   const widths = page.findAll('rect').map((bar) => Number(bar.attributes('width')))
 
   expect(widths.reduce((sum, each) => sum + each, 0)).toBeCloseTo(100)
@@ -246,20 +253,84 @@ test('a split that does not add up is not drawn', () => {
 })
 
 test('a bill of nothing has a picture without bars', () => {
-  const nothing = { totalFen: 0, fundFen: 0, accountFen: 0, restFen: 0, outsideFen: 0, upfrontFen: 0, deductibleFen: 0 }
+  const nothing = { totalFen: 0, fundFen: 0, accountFen: 0, hospitalFen: 0, restFen: 0, outsideFen: 0, upfrontFen: 0, deductibleFen: 0 }
 
-  expect(shown(CheckFees, { what: '', split: nothing }).findAll('rect')).toHaveLength(0)
+  expect(shown(CheckFees, { what: '', split: nothing, walletTail: null, why: null }).findAll('rect')).toHaveLength(0)
 })
 
-test('without an authorised account cash is the first way', () => {
-  const page = shown(Pay, { restFen: 1200, walletTail: null })
+test('without an authorised account the slip for the window is the only way, and says so', () => {
+  const page = shown(CheckFees, { what: '', split: SPLIT, walletTail: null, why: null })
 
-  expect(page.find(id('wallet')).exists()).toBe(false)
+  expect(page.find(id('confirm')).exists()).toBe(false)
   expect(page.find(id('cash')).classes()).toContain('main')
+  expect(page.text()).toContain('当天到窗口付')
+})
+
+test('what insurance pays whole is confirmed without an account', async () => {
+  const split = { ...SPLIT, fundFen: SPLIT.fundFen + SPLIT.restFen, restFen: 0 }
+  const page = shown(CheckFees, { what: '', split, walletTail: null, why: null })
+  await page.find(id('confirm')).trigger('click')
+
+  expect(page.emitted('confirm')).toHaveLength(1)
+})
+
+test('why a face cannot pay here stands on the bill, with the way that is left', () => {
+  const page = shown(CheckFees, { what: '', split: SPLIT, walletTail: '1234', why: NO_CAMERA })
+
+  expect(page.find(id('why')).text()).toContain(NO_CAMERA.message.zh)
+  expect(page.find(id('confirm')).exists()).toBe(false)
+})
+
+test('a PIN is typed under its amount, is never shown, and is asked for again when it was wrong', async () => {
+  const page = shown(Pin, { amountFen: 25860, ownFen: 1200, wrong: null })
+  await typed(page, '1357909')
+  expect(page.text()).toContain('258.60')
+  expect(page.text()).not.toContain('13579')
+  await page.find(id('ok')).trigger('click')
+  expect(page.emitted('pin')).toEqual([['135790']])
+
+  await page.setProps({ wrong: NO_CAMERA })
+  expect(page.find(id('pin-trouble')).text()).toContain(NO_CAMERA.message.zh)
+  await page.find(id('ok')).trigger('click')
+  expect(page.emitted('pin')).toHaveLength(1)
+})
+
+test('who books chooses the day first, who registers for today is not asked', async () => {
+  const sessions = [SESSION, { ...SESSION, session_no: 'S2', day: '2026-11-30' }]
+  const book = shown(Sessions, { department: SESSION.department, sessions, byDay: true })
+  expect(book.findAll(id('slot'))).toHaveLength(0)
+  await book.findAll(id('day'))[1]?.trigger('click')
+  await book.find(id('slot')).trigger('click')
+  expect(book.emitted('session')).toEqual([[sessions[1]]])
+
+  const today = shown(Sessions, { department: SESSION.department, sessions: [SESSION], byDay: false })
+  expect(today.findAll(id('slot'))).toHaveLength(1)
+})
+
+test('times that somebody holds are not offered', () => {
+  const page = shown(Times, { session: SESSION, slots: TIMES })
+
+  expect(page.findAll(id('time'))).toHaveLength(TIMES.filter((each) => each.free).length)
+  expect(page.text()).toContain('10:00')
+})
+
+test('a refusal says what is known of money, and nothing where none was asked for', () => {
+  const props = { refusal: NO_CAMERA, failure: null, exits: ['home'] }
+
+  expect(shown(Refused, { ...props, money: 'untouched' }).find(id('money')).text()).toBe('您没有被扣钱')
+  expect(shown(Refused, { ...props, money: 'open' }).find(id('money')).text()).toContain('请先别重复缴费')
+  expect(shown(Refused, { ...props, money: null }).find(id('money')).exists()).toBe(false)
+})
+
+test('a lost network while money may move says that nothing is charged twice', () => {
+  const page = shown(Processing, { lost: true })
+
+  expect(page.find(id('late')).text()).toContain('网络不通')
+  expect(page.find(id('late')).text()).toContain('不会重复扣款')
 })
 
 test('a settlement that takes long is never told as failed', async () => {
-  const page = shown(Processing)
+  const page = shown(Processing, { lost: false })
   await vi.advanceTimersByTimeAsync(15_000)
 
   expect(page.find(id('late')).text()).toContain('不会重复扣款')
@@ -272,11 +343,16 @@ test('success says the number, where to go, and leaves by itself unless asked to
     kind: 'register',
     number: 'A036',
     where: { zh: '二层 216 诊室', en: 'room 216' },
+    when: null,
     department: { zh: '呼吸内科', en: 'Respiratory' },
+    doctor: { zh: '王示例', en: 'Dr Wang' },
     before: 5,
+    notes: [['诊查费', '50.00 元']],
   })
   expect(page.find(id('ticket')).text()).toContain('A036')
   expect(page.text()).toContain('前面还有 5 人')
+  // The paper says the same as the screen.
+  for (const words of ['A036', '二层 216 诊室', '王示例', '50.00 元']) expect(page.find(id('slip')).text()).toContain(words)
   await vi.advanceTimersByTimeAsync(29_000)
   await page.find(id('wait')).trigger('click')
   await vi.advanceTimersByTimeAsync(29_000)

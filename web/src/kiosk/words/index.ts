@@ -20,6 +20,9 @@ export function useWords() {
   return {
     t: (key: string, named: Record<string, string | number> = {}) => t(key, named),
     of: (pair: Pair) => (locale.value === 'en' ? pair.en : pair.zh),
+    /** Sentences one after the other, as each language ends them. */
+    said: (...pairs: readonly Pair[]) =>
+      pairs.map((pair) => (locale.value === 'en' ? pair.en : pair.zh)).join(locale.value === 'en' ? '. ' : '。'),
     locale,
   }
 }

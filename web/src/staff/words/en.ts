@@ -7,6 +7,12 @@ export const en: Words = {
   pages: 'Pages',
   no_page: 'This account has no page here',
   sign_out: 'Sign out',
+  ringing: {
+    at: 'Somebody asks for help: {place}',
+    goes: '{helper} goes',
+    coming: 'I go',
+    done: 'Done',
+  },
   page: {
     cashier: 'Cashier',
     register: 'Registration',

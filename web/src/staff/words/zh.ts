@@ -7,6 +7,12 @@ export const zh = {
   pages: '页面',
   no_page: '这个账号在这里没有可用的页面',
   sign_out: '退出',
+  ringing: {
+    at: '有人找帮忙：{place}',
+    goes: '{helper}去了',
+    coming: '我去',
+    done: '办好了',
+  },
   page: {
     cashier: '收费',
     register: '挂号',

@@ -1,0 +1,1 @@
+"""Somebody at a terminal rings, and a named member of staff hears it and comes."""
