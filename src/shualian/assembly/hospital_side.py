@@ -378,6 +378,7 @@ class HospitalSide:
         return (
             ("agreements", self.agreements.forget_ended),
             ("wallet news", self.agreements.purge_news),
+            ("calls for help", self.help.forget_old),
         )
 
     def close_day(self) -> None:

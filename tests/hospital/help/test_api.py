@@ -14,7 +14,7 @@ from shualian.core.clock import SettableClock
 from shualian.core.database import Database
 from shualian.core.identifiers import StaffId, TerminalId
 from shualian.hospital.help import api, store
-from shualian.hospital.help.model import RINGS_FOR
+from shualian.hospital.help.model import KEPT_FOR, RINGS_FOR
 from shualian.hospital.help.service import HelpCalls
 from shualian.hospital.model import AtTerminal
 from shualian.staff.model import Caller, Role
@@ -54,6 +54,7 @@ class Hall:
             sealer=Sealer(KeysInMemory()),
             names=Badges(),
         )
+        self.calls = calls
         routes = (
             api.terminal_routes(APIRouter(), calls, self._here),
             api.staff_routes(calls, self.door.who, institution=HOSPITAL),
@@ -171,3 +172,14 @@ def test_a_name_is_not_readable_in_the_database(hall: Hall) -> None:
 
     assert "李示例" not in repr(rows)
     assert all("李示例".encode() not in bytes(row.helper_name_sealed) for row in rows)
+
+
+def test_a_day_later_nothing_is_known_of_a_call(hall: Hall) -> None:
+    hall.ring()
+    hall.clock.set(START + KEPT_FOR)
+    newer = hall.ring()
+
+    assert hall.calls.forget_old() == 0
+    hall.clock.set(START + KEPT_FOR + timedelta(seconds=1))
+    assert hall.calls.forget_old() == 1
+    assert hall.look(newer)["state"] == "ringing"

@@ -15,6 +15,8 @@ HelpCallNo = NewType("HelpCallNo", str)
 
 RINGS_FOR = timedelta(minutes=10)
 """Afterwards nobody is taken to wait there still."""
+KEPT_FOR = timedelta(days=1)
+"""Afterwards nothing is known of a call: it names who came, and serves nobody any more."""
 
 RUNG = (
     Role.VOLUNTEER,

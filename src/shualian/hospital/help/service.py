@@ -12,6 +12,7 @@ from shualian.core.refusals import Refused
 from shualian.hospital.help import store
 from shualian.hospital.help.model import (
     HELP_CALL_NOT_FOUND,
+    KEPT_FOR,
     RINGS_FOR,
     HelpCall,
     HelpCallNo,
@@ -129,6 +130,13 @@ class HelpCalls:
         """
         return self._database.write(
             lambda connection: self._ended(connection, self._by_number(connection, call_no))
+        )
+
+    def forget_old(self) -> int:
+        """Forget calls of more than a day ago; how many."""
+        before = self._clock.now() - KEPT_FOR
+        return self._database.write(
+            lambda connection: store.forget(connection, self._institution, before)
         )
 
     def state(self, call: HelpCall) -> HelpState:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    delete,
     insert,
     select,
     update,
@@ -95,6 +96,14 @@ def open_since(
         .order_by(help_calls.c.asked_at, help_calls.c.call_no)
     )
     return [_call(row) for row in connection.execute(query)]
+
+
+def forget(connection: Connection, institution: InstitutionCode, before: datetime) -> int:
+    """Delete what was rung before a moment; how many."""
+    query = delete(help_calls).where(
+        help_calls.c.institution == institution, help_calls.c.asked_at < before
+    )
+    return connection.execute(query).rowcount
 
 
 def _call(row: Row[Any]) -> SealedCall:
