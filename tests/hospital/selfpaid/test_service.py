@@ -28,6 +28,7 @@ from shualian.hospital.model import (
     SELF_PAID,
     CodeEvidence,
     DocumentEvidence,
+    Evidence,
     FaceEvidence,
 )
 from shualian.hospital.orders.model import OrderLine
@@ -73,14 +74,14 @@ def test_the_whole_bill_is_the_persons_own_whatever_the_policy_would_pay(world: 
 @pytest.mark.parametrize("by", ["face", "code", "card", "document"])
 def test_it_is_paid_by_whatever_the_person_shows(world: World, by: str) -> None:
     payment = world.prepared(charged(world))
-    shown = {
+    ways: dict[str, Evidence] = {
         "face": world.confirmed(payment),
         "code": world.code(intent_id=payment.intent_id),
         "card": world.card(intent_id=payment.intent_id),
         "document": world.shown(payment),
-    }[by]
+    }
 
-    settled = world.payments.settle(command_id=payment.command_id, evidence=shown)
+    settled = world.payments.settle(command_id=payment.command_id, evidence=ways[by])
 
     assert settled.channel == by
     assert settled.cash_due_fen == payment.confirmed.amounts.medfee_sumamt
