@@ -190,6 +190,7 @@ class HospitalSide:
             may_cancel=(refuse_handed_out, refuse_performed),
             may_refund=(refuse_refund_of_handed_out, refuse_refund_of_performed),
             stays=StayBillsOf(institution=institution, database=database),
+            tell_charges=lambda number: self.orders.upload(encounter_no=number),
         )
         self.cashier = Cashier(
             institution=institution,

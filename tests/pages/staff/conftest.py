@@ -1,0 +1,33 @@
+"""One server for the module; a browser for each test."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from pages.staff.house import TABLET, Browser, House, browser
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The hospital, its insurer and its stand-ins, served by a process of their own."""
+    with ExitStack() as opened:
+        yield House(tmp_path_factory.mktemp("house"), opened)
+
+
+@pytest.fixture
+def desk(house: House) -> Iterator[Browser]:
+    """A browser at the hospital's staff pages."""
+    yield from browser(house.hospital.staff_origin)
+
+
+@pytest.fixture
+def tablet(house: House) -> Iterator[Browser]:
+    """The same on a tablet, upright."""
+    yield from browser(house.hospital.staff_origin, TABLET)
+
+
+@pytest.fixture
+def insurer(house: House) -> Iterator[Browser]:
+    """A browser at the insurer's staff pages."""
+    yield from browser(house.settings.staff_origin)

@@ -1,0 +1,282 @@
+"""A hospital and its insurer as a server of their own, for the pages of staff.
+
+The sample province is loaded small; what stands before a test's own task is brought about over
+HTTP, so that each test begins where its role does. All people and numbers are made up.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from pages.chromium import launched
+from shualian.assembly import open_house
+from shualian.core.clock import SystemClock
+from shualian.core.id_number import SANDBOX_REGION
+from shualian.core.identifiers import CommandId, InstitutionCode, new_identifier
+from shualian.core.mode import Mode
+from shualian.sandbox.authenticator import Authenticator
+from shualian.sandbox.province.hospital import PASSPHRASE
+from shualian.sandbox.province.model import PHYSICIAN_CODE, Resident, sample_province
+from shualian.sandbox.province.service import (
+    PORTS,
+    PROVINCE_FILE,
+    Ports,
+    load_province,
+    settings_of,
+)
+from shualian.sandbox.visit.clients import StaffAtDesk
+from shualian.sandbox.visit.kiosk import session_of
+from shualian.sandbox.visit.server import free_ports, serving, wait_until_healthy
+from shualian.staff.model import INSURER
+
+PEOPLE = 120
+EMPLOYEE, RESIDENT = "310", "390"
+"""Only employees have a personal account, from which an own share may be paid."""
+SEED = 7
+FIRST = InstitutionCode("H99000000001")
+DOCTOR = "doctor01"
+DEPARTMENT = "0301"
+WIDE = (1600, 1000)
+TABLET = (1024, 1366)
+MEDICINE = {
+    "code": "YP001",
+    "count": 2,
+    "use": {"dose": "2 粒", "frequency": "每日三次", "route": "口服", "days": 7},
+}
+LABORATORY = {"code": "HY001", "count": 1}
+_STAFF = "/hospital/v1"
+
+
+class House:
+    """The server, and what happens in it before a page is opened."""
+
+    def __init__(self, folder: Path, opened: ExitStack) -> None:
+        self._opened = opened
+        self._staff: dict[str, StaffAtDesk] = {}
+        self._boxes = count(1)
+        province = sample_province(SEED, people=PEOPLE)
+        ports = Ports(free_ports(PORTS))
+        where = folder / "province"
+        loaded = load_province(where, seed=SEED, clock=SystemClock(), people=PEOPLE, ports=ports)
+        self.settings = settings_of(where, province.hospitals, ports)
+        self.hospital = self.settings.hospitals[0]
+        known = json.loads((where / PROVINCE_FILE).read_text("utf-8"))
+        saved = known["passkeys_of_sample_administrators"][FIRST]
+        self.passkey: Mapping[str, str] = saved
+        self.supervisor_code = self._bootstrap()
+        # Insured in this region, the richest personal account first; each for one test.
+        here = [each for each in province.residents if _insured_here(each)]
+        by_balance = sorted(here, key=lambda each: each.balance_fen, reverse=True)
+        self._people = [each.person for each in by_balance]
+        server = opened.enter_context(serving(loaded.settings_file, log=folder / "server.log"))
+        wait_until_healthy(self.hospital.staff_origin, server)
+        self._confirm_doctor()
+        self.open_drawer()
+
+    def next_person(self, insutype: str = EMPLOYEE) -> str:
+        """The ID number of somebody who has no business with another test."""
+        found = next(each for each in self._people if each.insurance.insutype == insutype)
+        self._people.remove(found)
+        return found.id_number.value
+
+    def next_box(self) -> str:
+        """The trace code of a box of medicine that nobody has handed out."""
+        return f"8{next(self._boxes):019d}"
+
+    def staff(self, login: str) -> StaffAtDesk:
+        """Somebody of the hospital, signed in over HTTP."""
+        if login not in self._staff:
+            made = StaffAtDesk(self.hospital.staff_origin)
+            self._opened.callback(made.close)
+            if login == "administrator":
+                made.sign_in_with_passkey("hospital", Authenticator.loaded(self.passkey))
+            else:
+                made.sign_in("hospital", login=login, password=PASSPHRASE)
+            self._staff[login] = made
+        return self._staff[login]
+
+    def open_drawer(self) -> None:
+        """The first clerk is at work, with an empty drawer."""
+        body = {"command_id": command(), "drawer": "1", "count": {}}
+        self.staff("clerk1").post(f"{_STAFF}/cashier/shifts", body)
+
+    def registered(self, person: str) -> str:
+        """A visit of today, by document; its number."""
+        clerk = self.staff("clerk1")
+        clerk.post(
+            f"{_STAFF}/records/open",
+            {"command_id": command(), "evidence": document(person, command())},
+        )
+        session = session_of(
+            clerk.get(f"{_STAFF}/scheduling/sessions", dept_code=DEPARTMENT, dr_code=PHYSICIAN_CODE)
+        )
+        made = clerk.post(
+            f"{_STAFF}/scheduling/register",
+            {
+                "command_id": command(),
+                "session_no": session["session_no"],
+                "evidence": document(person, command()),
+            },
+        )
+        return str(made["encounter_no"])
+
+    def seen(self, encounter_no: str, *orders: tuple[str, Mapping[str, Any]]) -> None:
+        """The doctor calls, says what it is, and signs orders."""
+        doctor = self.staff(DOCTOR)
+        doctor.post(f"{_STAFF}/encounters/{encounter_no}/call", {})
+        doctor.post(f"{_STAFF}/encounters/{encounter_no}/begin", {})
+        diagnosis = {"code": "J00", "name": "急性鼻咽炎", "kind": "1"}
+        doctor.post(
+            f"{_STAFF}/diagnoses",
+            {"command_id": command(), "encounter_no": encounter_no, "diagnoses": [diagnosis]},
+        )
+        for kind, line in orders:
+            draft = doctor.post(
+                f"{_STAFF}/orders/drafts",
+                {
+                    "command_id": command(),
+                    "encounter_no": encounter_no,
+                    "kind": kind,
+                    "lines": [line],
+                },
+            )
+            doctor.post(f"{_STAFF}/orders/{draft['order_no']}/sign", {"acknowledged": []})
+
+    def paid(self, encounter_no: str, person: str) -> None:
+        """Settled on the document and paid in cash at the window."""
+        clerk = self.staff("clerk1")
+        bill = clerk.post(
+            f"{_STAFF}/cashier/payments",
+            {"command_id": command(), "encounter_no": encounter_no},
+        )
+        path = f"{_STAFF}/cashier/payments/{bill['payment']}"
+        settled = clerk.post(
+            f"{path}/settlement", {"evidence": document(person, bill["intent_id"])}
+        )
+        due = settled["amounts"]["psn_cash_pay"]
+        if due:
+            tender = {"kind": "cash", "given_fen": due}
+            clerk.post(f"{path}/taking", {"command_id": command(), "tenders": [tender]})
+
+    def _confirm_doctor(self) -> None:
+        body = {
+            "command_id": command(),
+            "doctor": PHYSICIAN_CODE,
+            "dept_code": DEPARTMENT,
+            "reason": "terminal_down",
+        }
+        self.staff("administrator").post("/supervision/doctors/confirmed-sign-ins", body)
+
+    def _bootstrap(self) -> str:
+        """The insurer's first supervisor, as from the command line; the one-time code."""
+        with ExitStack() as opened:
+            house = open_house(opened, self.settings, mode=Mode.SANDBOX, clock=SystemClock())
+            made = house.insurer.staff.accounts.bootstrap(
+                employer=INSURER, login="supervisor", name="示例监管员"
+            )
+            return made.code
+
+
+def _insured_here(resident: Resident) -> bool:
+    return resident.person.insurance.insuplc_admdvs == SANDBOX_REGION
+
+
+def command() -> CommandId:
+    """A number for a command."""
+    return CommandId(new_identifier())
+
+
+def document(person: str, intent_id: str) -> Mapping[str, str]:
+    """A document that is seen at a window."""
+    return {"kind": "document", "id_number": person, "intent_id": intent_id}
+
+
+class Browser:
+    """Somebody's browser; notes every word on the console and every refused policy."""
+
+    def __init__(self, context: BrowserContext, origin: str) -> None:
+        self.context = context
+        self.page: Page = context.pages[0]
+        self.said: list[str] = []
+        self._origin = origin
+        context.on("page", self._listen)
+        self._listen(self.page)
+
+    def _listen(self, page: Page) -> None:
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+
+    def _note(self, kind: str, text: str) -> None:
+        # A refusal is an answer of its own status, which Chromium writes down by itself.
+        if kind in {"error", "warning"} and "status of 409" not in text:
+            self.said.append(text)
+
+    def open(self, where: str = "") -> Page:
+        """The staff pages, signed out."""
+        self.page.goto(f"{self._origin}/staff/{where}")
+        return self.page
+
+    def sign_in(self, login: str) -> Page:
+        """Sign in with the pass-phrase of the sample accounts."""
+        page = self.open()
+        page.fill("#login", login)
+        page.fill("#password", PASSPHRASE)
+        page.keyboard.press("Enter")
+        expect(page.get_by_test_id("who")).to_be_visible()
+        return page
+
+    def hold_passkey(self, saved: Mapping[str, str] | None = None) -> None:
+        """Give the browser an authenticator, with a passkey that was saved if one is given."""
+        session = self.context.new_cdp_session(self.page)
+        session.send("WebAuthn.enable")
+        made = session.send(
+            "WebAuthn.addVirtualAuthenticator",
+            {
+                "options": {
+                    "protocol": "ctap2",
+                    "transport": "internal",
+                    "hasResidentKey": True,
+                    "hasUserVerification": True,
+                    "isUserVerified": True,
+                    "automaticPresenceSimulation": True,
+                }
+            },
+        )
+        if saved is not None:
+            session.send(
+                "WebAuthn.addCredential",
+                {
+                    "authenticatorId": made["authenticatorId"],
+                    "credential": _credential(saved),
+                },
+            )
+
+
+def _credential(saved: Mapping[str, str]) -> Mapping[str, Any]:
+    body = "".join(line for line in saved["key"].splitlines() if not line.startswith("-"))
+    return {
+        "credentialId": _base64(saved["credential_id"]),
+        "isResidentCredential": True,
+        "rpId": saved["rp_id"],
+        "privateKey": body,
+        "userHandle": _base64(saved["user_handle"]),
+        "signCount": 0,
+    }
+
+
+def _base64(text: str) -> str:
+    plain = text.replace("-", "+").replace("_", "/")
+    return plain + "=" * (-len(plain) % 4)
+
+
+def browser(origin: str, size: tuple[int, int] = WIDE) -> Iterator[Browser]:
+    """A browser for one test; at its end nothing was said on the console."""
+    with launched(width=size[0], height=size[1]) as context:
+        made = Browser(context, origin)
+        yield made
+        assert made.said == []
