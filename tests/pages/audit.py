@@ -58,4 +58,8 @@ def audit(page: Page, *, text_px: int = TEXT_PX_MIN, target_px: int = TARGET_PX_
 
 
 def _found(results: Any) -> list[tuple[str, str, str]]:
-    return [(each["id"], node["html"][:200], node.get("failureSummary", "")) for each in results for node in each["nodes"]]
+    return [
+        (each["id"], node["html"][:200], node.get("failureSummary", ""))
+        for each in results
+        for node in each["nodes"]
+    ]

@@ -37,6 +37,7 @@ from shualian.hospital.dispensing.service import Dispensing
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations.service import Examinations, ResultsOfVisits
+from shualian.hospital.handovers.service import FacesAtDesks
 from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.ports import DoctorSignIns
 from shualian.hospital.orders.service import Orders
@@ -127,6 +128,7 @@ class HospitalSide:
         self._build_appointments()
         self._build_clinic()
         self._build_wards()
+        self._build_desks()
 
     def sample_staff(self, cost: HashCost) -> StaffServices:
         """The same accounts, with cheaper hashes for many sample accounts of one pass-phrase.
@@ -306,6 +308,17 @@ class HospitalSide:
             refunds=PaymentRefunds(
                 institution=institution, database=database, payments=self.payments
             ),
+        )
+
+    def _build_desks(self) -> None:
+        self.faces_at_desks = FacesAtDesks(
+            institution=self.institution,
+            clock=self.clock,
+            calls=self._insurer.expectations,
+            proofs=self._insurer.proofs,
+            records=self.records,
+            payments=self.payments,
+            dispensing=self.dispensing,
         )
 
     def _build_wards(self) -> None:

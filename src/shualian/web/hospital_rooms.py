@@ -16,6 +16,7 @@ from shualian.hospital.dispensing import api as dispensing_api
 from shualian.hospital.emergencies import api as emergencies_api
 from shualian.hospital.encounters import api as encounters_api
 from shualian.hospital.examinations import api as examinations_api
+from shualian.hospital.handovers import api as handovers_api
 from shualian.hospital.model import TERMINAL_ELSEWHERE, AtTerminal, Label
 from shualian.hospital.payments import api as payments_api
 from shualian.hospital.prices import api as prices_api
@@ -78,6 +79,13 @@ def terminal_rooms(
             signed(), hospital.dispensing, at, institution=hospital.institution
         ),
         wards_api.terminal_routes(signed(), hospital.wards, at),
+        handovers_api.terminal_routes(
+            signed(),
+            hospital.faces_at_desks,
+            at,
+            institution=hospital.institution,
+            clock=hospital.clock,
+        ),
     )
 
 
@@ -134,7 +142,10 @@ def staff_rooms(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> 
         ),
         prices_api.staff_routes(hospital.prices, caller),
         *_money(hospital, caller),
-        wards_api.staff_routes(hospital.wards, caller, clock=clock),
+        wards_api.staff_routes(
+            hospital.wards, caller, clock=clock, handed_over=hospital.faces_at_desks.evidence
+        ),
+        handovers_api.staff_routes(hospital.faces_at_desks, caller, clock=clock),
     )
 
 
@@ -144,11 +155,16 @@ def label_of(mode: Mode) -> Label | None:
 
 
 def _money(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> Sequence[APIRouter]:
-    clock = hospital.clock
+    clock, handed_over = hospital.clock, hospital.faces_at_desks.evidence
     return (
         payments_api.staff_routes(hospital.payments, caller, clock=clock),
         cashier_api.staff_routes(
-            hospital.desk, hospital.payments, caller, clock=clock, label=label_of(hospital.mode)
+            hospital.desk,
+            hospital.payments,
+            caller,
+            clock=clock,
+            label=label_of(hospital.mode),
+            handed_over=handed_over,
         ),
         dispensing_api.staff_routes(
             hospital.dispensing,
@@ -157,6 +173,7 @@ def _money(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> Seque
             hospital.records,
             caller,
             clock=clock,
+            handed_over=handed_over,
         ),
         dispensing_api.stock_routes(hospital.stock, caller),
     )

@@ -22,9 +22,21 @@ def desk(house: House) -> Iterator[Browser]:
 
 
 @pytest.fixture
+def colleague(house: House) -> Iterator[Browser]:
+    """Another browser at the same hospital's staff pages."""
+    yield from browser(house.hospital.staff_origin)
+
+
+@pytest.fixture
 def tablet(house: House) -> Iterator[Browser]:
     """The same on a tablet, upright."""
     yield from browser(house.hospital.staff_origin, TABLET)
+
+
+@pytest.fixture
+def kiosk_page(house: House) -> Iterator[Browser]:
+    """A browser that is to be a terminal."""
+    yield from browser(house.settings.terminal_origin, path="kiosk")
 
 
 @pytest.fixture

@@ -163,6 +163,38 @@ class House:
             tender = {"kind": "cash", "given_fen": due}
             clerk.post(f"{path}/taking", {"command_id": command(), "tenders": [tender]})
 
+    def ordered_in_bed(self, bed_no: str) -> None:
+        """A doctor orders something for whoever lies in this bed."""
+        doctor = self.staff(DOCTOR)
+        stay = next(
+            each for each in doctor.get(f"{_STAFF}/wards/stays") if each["bed_no"] == bed_no
+        )
+        doctor.post(
+            f"{_STAFF}/wards/stays/{stay['stay_no']}/orders",
+            {
+                "command_id": command(),
+                "doctor": {"dr_code": PHYSICIAN_CODE, "dr_name": "钱示范"},
+                "lines": [{"medins_list_codg": LABORATORY["code"], "cnt": "1"}],
+            },
+        )
+
+    def model_for_browsers(self, supervisor: Page) -> str:
+        """The certificate of a model that the supervisor who is signed in there registers."""
+        body = {
+            "certificate": "BROWSER-0001",
+            "maker": "示例",
+            "model": "Chromium",
+            "terminal_class": "browser",
+            "valid_until": "2099-12-31",
+            "software_min": "0",
+            "software_current": "0.1",
+        }
+        answer = supervisor.request.post(
+            f"{self.settings.staff_origin}/terminals/models", data=body
+        )
+        assert answer.ok, answer.text()
+        return body["certificate"]
+
     def _confirm_doctor(self) -> None:
         body = {
             "command_id": command(),
@@ -199,8 +231,9 @@ def document(person: str, intent_id: str) -> Mapping[str, str]:
 class Browser:
     """Somebody's browser; notes every word on the console and every refused policy."""
 
-    def __init__(self, context: BrowserContext, origin: str) -> None:
+    def __init__(self, context: BrowserContext, origin: str, path: str) -> None:
         self.context = context
+        self._path = path
         self.page: Page = context.pages[0]
         self.said: list[str] = []
         self._origin = origin
@@ -217,8 +250,8 @@ class Browser:
             self.said.append(text)
 
     def open(self, where: str = "") -> Page:
-        """The staff pages, signed out."""
-        self.page.goto(f"{self._origin}/staff/{where}")
+        """The pages, with nobody signed in."""
+        self.page.goto(f"{self._origin}/{self._path}/{where}")
         return self.page
 
     def sign_in(self, login: str) -> Page:
@@ -274,9 +307,9 @@ def _base64(text: str) -> str:
     return plain + "=" * (-len(plain) % 4)
 
 
-def browser(origin: str, size: tuple[int, int] = WIDE) -> Iterator[Browser]:
+def browser(origin: str, size: tuple[int, int] = WIDE, *, path: str = "staff") -> Iterator[Browser]:
     """A browser for one test; at its end nothing was said on the console."""
     with launched(width=size[0], height=size[1]) as context:
-        made = Browser(context, origin)
+        made = Browser(context, origin, path)
         yield made
         assert made.said == []

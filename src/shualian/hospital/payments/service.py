@@ -221,9 +221,9 @@ class Payments:
 
         Without ``agreements`` every cash share is open at the cashier, without ``stays`` every
         encounter is settled batch by batch, without ``tell_charges`` lines that the insurer has
-        not heard of, such as a registration fee, are on no bill. Each of ``may_cancel`` can refuse a cancellation and
-        each of ``may_refund`` a refund of lines, inside the transaction in which it begins: of
-        what was handed out or carried out, for example.
+        not heard of, such as a registration fee, are on no bill. Each of ``may_cancel`` can refuse
+        a cancellation and each of ``may_refund`` a refund of lines, inside the transaction in
+        which it begins: of what was handed out or carried out, for example.
         """
         self._stays = stays
         self._tell_charges = tell_charges

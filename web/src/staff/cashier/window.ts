@@ -22,6 +22,8 @@ export function useWindow() {
   const shown = ref<Shown>(nothingShown())
   const tenders = ref<Tender[]>([])
   const overrideId = ref<string | null>(null)
+  /** Somebody was found who has nothing open. */
+  const nothingOpen = ref(false)
   /** Of the taking: kept while it is the same money, so that a second press takes nothing twice. */
   let taking = newCommand()
 
@@ -39,6 +41,7 @@ export function useWindow() {
     shown.value = nothingShown()
     tenders.value = []
     overrideId.value = refusal.value = null
+    nothingOpen.value = false
     taking = newCommand()
   }
 
@@ -49,8 +52,21 @@ export function useWindow() {
     const answered = await act(() => lookUp(asked.by, asked.text))
     if (answered === undefined) return
     if (asked.by === 'document') shown.value.idNumber = asked.text
-    found.value = answered
-    const only = answered.length === 1 ? answered[0] : undefined
+    await foundThese(answered)
+  }
+
+  /** Whose card or code it is. What was shown stays: the person goes on to settle with it. */
+  async function findShown(): Promise<void> {
+    const evidence = evidenceOf(shown.value, 'lookup')
+    const answered = await act(() => got(hospital.POST(`${PATH}/people`, { body: { evidence } })))
+    if (answered === undefined) return
+    await foundThese(answered)
+  }
+
+  async function foundThese(these: readonly Items[]): Promise<void> {
+    found.value = these
+    nothingOpen.value = these.length === 0
+    const only = these.length === 1 ? these[0] : undefined
     if (only !== undefined) await choose(only)
   }
 
@@ -168,10 +184,10 @@ export function useWindow() {
   }
 
   return {
-    busy, refusal, found, items, bill, standing, receipt, shown, tenders, overrideId,
+    busy, refusal, found, items, bill, standing, receipt, shown, tenders, overrideId, nothingOpen,
     step, split, dueFen, sum,
     asking: computed(() => bill.value !== null && isAsking(bill.value.state)),
-    clear, find, choose, prepare, settle, waitForFace, refresh, resolve, take, print, propose,
+    clear, find, findShown, choose, prepare, settle, waitForFace, refresh, resolve, take, print, propose,
   }
 }
 

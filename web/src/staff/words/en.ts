@@ -167,6 +167,9 @@ export const en: Words = {
     patient: 'Patient',
     find: 'Slip, visit or document number',
     find_hint: 'Scan the slip, or type a document number after seeing the document',
+    find_shown: 'Find by card or code',
+    by: { card: 'Card', code: 'Code' },
+    nothing_open: 'This person has nothing to pay',
     look_up: 'Find',
     name: 'Name',
     department: 'Department',
@@ -264,6 +267,7 @@ export const en: Words = {
     go: 'Register',
     done: 'Registered, number',
     ahead: '{ahead} before',
+    go_on: 'Take the fee',
   },
   refunds: {
     bill: 'Which bill',

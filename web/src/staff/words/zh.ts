@@ -167,6 +167,9 @@ export const zh = {
     patient: '病人',
     find: '缴费单号、就诊号或证件号',
     find_hint: '扫缴费单，或看过证件后输入证件号',
+    find_shown: '凭卡或码查找',
+    by: { card: '医保卡', code: '医保码' },
+    nothing_open: '这个人没有要付的费用',
     look_up: '查找',
     name: '姓名',
     department: '科室',
@@ -264,6 +267,7 @@ export const zh = {
     go: '挂号',
     done: '挂好了，号码',
     ahead: '前面 {ahead} 人',
+    go_on: '去收费',
   },
   refunds: {
     bill: '哪一笔账单',
