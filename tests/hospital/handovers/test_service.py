@@ -146,7 +146,7 @@ def test_it_ends_with_the_proof_with_the_next_asking_and_when_the_desk_ends_it(
     after = window.faces.hand_over(AT, asked_no=second.asked_no, evidence=scan)
     proof = window.world.proofs.check(scan.auth_no, expected_institution=HOSPITAL)
     assert after.expires_at == min(second.expires_at, proof.expires_at)
-    window.world.clock.step(after.expires_at - window.world.clock.now())
+    window.world.wait(after.expires_at - window.world.clock.now())
     assert refusal(lambda: window.faces.evidence(second.asked_no, CLERK.staff_id))
 
     third = window.asked(bill)
@@ -163,7 +163,7 @@ def test_a_terminal_is_asked_for_five_minutes_and_says_why_nothing_came(window: 
     assert told.refused == "not_matched"
     assert window.faces.at(AT) == told
 
-    window.world.clock.step(ASKED_FOR + timedelta(seconds=1))
+    window.world.wait(ASKED_FOR + timedelta(seconds=1))
     assert window.faces.at(AT) is None
     code = refusal(
         lambda: window.faces.note_refused(AT, asked_no=asked.asked_no, code="not_matched")

@@ -190,7 +190,9 @@ class House:
             "software_current": "0.1",
         }
         answer = supervisor.request.post(
-            f"{self.settings.staff_origin}/terminals/models", data=body
+            f"{self.settings.staff_origin}/terminals/models",
+            data=body,
+            headers={"origin": self.settings.staff_origin},
         )
         assert answer.ok, answer.text()
         return body["certificate"]

@@ -2144,6 +2144,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hospital/v1/handovers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask
+         * @description Ask the terminal beside the desk to scan for exactly this.
+         */
+        post: operations["ask_hospital_v1_handovers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hospital/v1/handovers/{asked_no}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look
+         * @description How the asking stands.
+         */
+        get: operations["look_hospital_v1_handovers__asked_no__get"];
+        put?: never;
+        post?: never;
+        /**
+         * End
+         * @description Ask no more.
+         */
+        delete: operations["end_hospital_v1_handovers__asked_no__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/hospital/v1/orders/drafts": {
         parameters: {
             query?: never;
@@ -4104,7 +4148,7 @@ export interface components {
             command_id: string;
             doctor: components["schemas"]["shualian__hospital__wards__api__DoctorBody"];
             /** Evidence */
-            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
+            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
             /** Insutype */
             insutype?: string | null;
             nursing: components["schemas"]["NursingClass"];
@@ -4190,7 +4234,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
         };
         /**
          * AppointmentState
@@ -4214,10 +4258,56 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /** Order No */
             order_no: string;
         };
+        /**
+         * AskBody
+         * @description Ask the terminal beside a desk for one scan.
+         *
+         *     ``subject`` is a payment's command at the cashier and at the bed, and a request for medicine
+         *     at the pharmacy; with ``from_wallet`` the own share comes from the agreed account, if any.
+         */
+        AskBody: {
+            desk: components["schemas"]["Desk"];
+            /**
+             * From Wallet
+             * @default false
+             */
+            from_wallet: boolean;
+            /** Subject */
+            subject: string;
+            /** Terminal Id */
+            terminal_id: string;
+        };
+        /**
+         * AskedAnswer
+         * @description How an asking stands; ``refused`` is the code of what the terminal was refused last.
+         */
+        AskedAnswer: {
+            /** Asked No */
+            asked_no: string;
+            desk: components["schemas"]["Desk"];
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** From Wallet Fen */
+            from_wallet_fen: number;
+            /** Masked Name */
+            masked_name: string;
+            /** Refused */
+            refused: string;
+            state: components["schemas"]["AskedState"];
+        };
+        /**
+         * AskedState
+         * @description Where an asking stands.
+         * @enum {string}
+         */
+        AskedState: "waiting" | "refused" | "handed_over" | "expired";
         /**
          * AssessmentAnswer
          * @description An assessment in the list.
@@ -4292,7 +4382,7 @@ export interface components {
          */
         BeginBody: {
             /** Evidence */
-            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
+            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
         };
         /**
          * BillAnswer
@@ -4335,7 +4425,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /** Session No */
             session_no: string;
             /** Slot No */
@@ -4849,6 +4939,12 @@ export interface components {
             /** Departments */
             departments: components["schemas"]["DepartmentBody"][];
         };
+        /**
+         * Desk
+         * @description For what a desk asks.
+         * @enum {string}
+         */
+        Desk: "cashier" | "pharmacy" | "bedside";
         /**
          * DeskSessionAnswer
          * @description A session of the doctor's own, of today; ``terminal_id`` stands in its room.
@@ -5372,7 +5468,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /**
              * Is Proxy
              * @default false
@@ -5394,6 +5490,19 @@ export interface components {
             left_fen: number;
             /** @default none */
             reason: components["schemas"]["DifferenceReason"];
+        };
+        /**
+         * HandedOverBody
+         * @description A confirmed face that the terminal at this desk handed over; its number is no secret.
+         */
+        HandedOverBody: {
+            /** Asked No */
+            asked_no: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "handed_over";
         };
         /**
          * HandoverAnswer
@@ -5475,7 +5584,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /** @default patient */
             told_by: components["schemas"]["ToldBy"];
         };
@@ -5607,7 +5716,7 @@ export interface components {
          */
         LookUpBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
         };
         /**
          * MemberAnswer
@@ -5694,7 +5803,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /** Session No */
             session_no: string;
             /** Slot No */
@@ -5753,7 +5862,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
         };
         /**
          * OpenItemsAnswer
@@ -5889,7 +5998,7 @@ export interface components {
          */
         OwnAtWindowBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
         };
         /**
          * OwnDeskAnswer
@@ -6101,7 +6210,7 @@ export interface components {
          */
         ProxyBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             kinship: components["schemas"]["shualian__hospital__dispensing__model__Kinship"];
         };
         /**
@@ -6252,7 +6361,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
+            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
             override?: components["schemas"]["OverrideBody"] | null;
             /** Session No */
             session_no: string;
@@ -6292,7 +6401,7 @@ export interface components {
          */
         ReleaseBody: {
             /** Evidence */
-            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
+            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
             /**
              * From Wallet Fen
              * @default 0
@@ -6548,7 +6657,7 @@ export interface components {
          */
         SettleAtWindowBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /**
              * From Wallet Fen
              * @default 0
@@ -7590,7 +7699,7 @@ export interface components {
          */
         shualian__hospital__cashier__api__SettleBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /**
              * From Wallet Fen
              * @default 0
@@ -8069,7 +8178,7 @@ export interface components {
          */
         shualian__hospital__wards__api__SettleBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /**
              * From Wallet Fen
              * @default 0
@@ -13337,6 +13446,135 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ReportAnswer"];
                 };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    ask_hospital_v1_handovers_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    look_hospital_v1_handovers__asked_no__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asked_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    end_hospital_v1_handovers__asked_no__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asked_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused */
             default: {

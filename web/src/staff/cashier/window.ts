@@ -7,7 +7,8 @@ import { newCommand } from '../command'
 import { fenOf } from '../money'
 import { evidenceOf, nothingShown, type Shown } from '../parts/evidence'
 import { splitOf } from '../parts/split'
-import type { Bill, Items, Receipt, Standing } from '../types'
+import { handedOver } from '../parts/atDesk'
+import type { Asked, Bill, Items, Receipt, Standing } from '../types'
 import { askedOf, isAsking, openBill, stepOf, sumOf, unpaid, type Tender } from './flow'
 
 const PATH = '/hospital/v1/cashier'
@@ -101,6 +102,17 @@ export function useWindow() {
     await refresh()
   }
 
+  /** The terminal beside has handed the face over: settle with it. */
+  async function settleHanded(asked: Asked): Promise<void> {
+    const of = bill.value
+    if (of === null) return
+    const params = { path: { payment: of.payment } }
+    const body = { evidence: handedOver(asked), from_wallet_fen: asked.from_wallet_fen, override_id: null }
+    const made = await act(() => got(hospital.POST(`${PATH}/payments/{payment}/settlement`, { params, body })))
+    if (made !== undefined) bill.value = made
+    await refresh()
+  }
+
   /** Let the bill wait for the face at the terminal beside, under its slip. */
   async function waitForFace(): Promise<void> {
     const of = bill.value
@@ -187,7 +199,7 @@ export function useWindow() {
     busy, refusal, found, items, bill, standing, receipt, shown, tenders, overrideId, nothingOpen,
     step, split, dueFen, sum,
     asking: computed(() => bill.value !== null && isAsking(bill.value.state)),
-    clear, find, findShown, choose, prepare, settle, waitForFace, refresh, resolve, take, print, propose,
+    clear, find, findShown, choose, prepare, settle, settleHanded, waitForFace, refresh, resolve, take, print, propose,
   }
 }
 
