@@ -1,14 +1,14 @@
-"""One server for the module; a browser for each test."""
+"""One server for the session; a browser for each test."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from pages.staff.house import TABLET, Browser, House, browser
+from pages.staff.house import TABLET, Browser, House, at_desk, browser
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The hospital, its insurer and its stand-ins, served by a process of their own."""
     with ExitStack() as opened:
@@ -36,7 +36,19 @@ def tablet(house: House) -> Iterator[Browser]:
 @pytest.fixture
 def kiosk_page(house: House) -> Iterator[Browser]:
     """A browser that is to be a terminal."""
-    yield from browser(house.settings.terminal_origin, path="kiosk")
+    yield from browser(house.hospital.terminal_origin, path="kiosk")
+
+
+@pytest.fixture
+def cashier_terminal(house: House) -> Iterator[Browser]:
+    """The terminal at a cashier's window."""
+    yield from at_desk(house, "收费 9 号窗口")
+
+
+@pytest.fixture
+def next_terminal(house: House) -> Iterator[Browser]:
+    """The terminal at the window beside."""
+    yield from at_desk(house, "收费 8 号窗口")
 
 
 @pytest.fixture

@@ -7,19 +7,25 @@ HTTP, so that each test begins where its role does. All people and numbers are m
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from pages.chromium import launched
+from pages.kiosk import CAMERA
+from pages.world import Somebody
 from shualian.assembly import open_house
 from shualian.core.clock import SystemClock
 from shualian.core.id_number import SANDBOX_REGION
 from shualian.core.identifiers import CommandId, InstitutionCode, new_identifier
 from shualian.core.mode import Mode
 from shualian.sandbox.authenticator import Authenticator
+from shualian.sandbox.player import Actor
+from shualian.sandbox.province.cast import VISITOR
 from shualian.sandbox.province.hospital import PASSPHRASE
 from shualian.sandbox.province.model import PHYSICIAN_CODE, Resident, sample_province
 from shualian.sandbox.province.service import (
@@ -29,9 +35,13 @@ from shualian.sandbox.province.service import (
     load_province,
     settings_of,
 )
+from shualian.sandbox.samples import sample_pictures
 from shualian.sandbox.visit.clients import StaffAtDesk
-from shualian.sandbox.visit.kiosk import session_of
+from shualian.sandbox.visit.faces import Faces
+from shualian.sandbox.visit.kiosk import Kiosk, session_of
 from shualian.sandbox.visit.server import free_ports, serving, wait_until_healthy
+from shualian.sandbox.visit.stage import Stage
+from shualian.sandbox.visit.story import Visit
 from shualian.staff.model import INSURER
 
 PEOPLE = 120
@@ -59,6 +69,8 @@ class House:
         self._opened = opened
         self._staff: dict[str, StaffAtDesk] = {}
         self._boxes = count(1)
+        self._certificate = ""
+        self._visitor: Visit | None = None
         province = sample_province(SEED, people=PEOPLE)
         ports = Ports(free_ports(PORTS))
         where = folder / "province"
@@ -68,7 +80,8 @@ class House:
         known = json.loads((where / PROVINCE_FILE).read_text("utf-8"))
         saved = known["passkeys_of_sample_administrators"][FIRST]
         self.passkey: Mapping[str, str] = saved
-        self.supervisor_code = self._bootstrap()
+        self.supervisor: Mapping[str, str] = self._bootstrap().saved()
+        self._terminals: Mapping[str, Path] = loaded.terminals[FIRST]
         # Insured in this region, the richest personal account first; each for one test.
         here = [each for each in province.residents if _insured_here(each)]
         by_balance = sorted(here, key=lambda each: each.balance_fen, reverse=True)
@@ -178,8 +191,10 @@ class House:
             },
         )
 
-    def model_for_browsers(self, supervisor: Page) -> str:
-        """The certificate of a model that the supervisor who is signed in there registers."""
+    def model_for_browsers(self) -> str:
+        """The certificate of a model for browsers; the supervisor has registered it."""
+        if self._certificate:
+            return self._certificate
         body = {
             "certificate": "BROWSER-0001",
             "maker": "示例",
@@ -189,13 +204,51 @@ class House:
             "software_min": "0",
             "software_current": "0.1",
         }
-        answer = supervisor.request.post(
-            f"{self.settings.staff_origin}/terminals/models",
-            data=body,
-            headers={"origin": self.settings.staff_origin},
-        )
-        assert answer.ok, answer.text()
-        return body["certificate"]
+        self.at_insurer().post("/terminals/models", body)
+        self._certificate = body["certificate"]
+        return self._certificate
+
+    def at_insurer(self) -> StaffAtDesk:
+        """The supervisor, signed in over HTTP."""
+        if "supervisor" not in self._staff:
+            made = StaffAtDesk(self.settings.staff_origin)
+            self._opened.callback(made.close)
+            made.sign_in_with_passkey("insurer", Authenticator.loaded(self.supervisor))
+            self._staff["supervisor"] = made
+        return self._staff["supervisor"]
+
+    def place_at_desk(self, name: str) -> Mapping[str, str]:
+        """A place for a browser that stands at a desk, and the code for who sets it up."""
+        body = {
+            "name": name,
+            "department": "门诊",
+            "latitude": 39.9,
+            "longitude": 116.4,
+            "fence_m": 100,
+            "terminal_class": "browser",
+            "scenes": ["01301", "01302", "09001"],
+            "mobile": False,
+            "networks": [],
+        }
+        made: Mapping[str, str] = self.staff("administrator").post("/terminals/places", body)
+        return made
+
+    def visitor(self) -> Visit:
+        """Somebody with a face, who has activated it at the kiosk and registered for today."""
+        if self._visitor is None:
+            faces = Faces(sample_pictures(), seed=SEED, clock=SystemClock())
+            stage = Stage(
+                self.settings,
+                self._terminals,
+                Authenticator.loaded(self.passkey),
+                faces,
+                clock=SystemClock(),
+                opened=self._opened,
+            )
+            self._visitor, kiosk = Visit(VISITOR), Kiosk(stage)
+            kiosk.activate(self._visitor)
+            kiosk.register(self._visitor, dept_code=DEPARTMENT, doctor=PHYSICIAN_CODE)
+        return self._visitor
 
     def _confirm_doctor(self) -> None:
         body = {
@@ -206,14 +259,16 @@ class House:
         }
         self.staff("administrator").post("/supervision/doctors/confirmed-sign-ins", body)
 
-    def _bootstrap(self) -> str:
-        """The insurer's first supervisor, as from the command line; the one-time code."""
+    def _bootstrap(self) -> Authenticator:
+        """The insurer's first supervisor, as from the command line, with a passkey."""
         with ExitStack() as opened:
             house = open_house(opened, self.settings, mode=Mode.SANDBOX, clock=SystemClock())
-            made = house.insurer.staff.accounts.bootstrap(
-                employer=INSURER, login="supervisor", name="示例监管员"
-            )
-            return made.code
+            staff = house.insurer.staff
+            made = staff.accounts.bootstrap(employer=INSURER, login="supervisor", name="示例监管员")
+            key = Authenticator(origin=self.settings.staff_origin)
+            options = staff.credentials.enrolment_options(code=made.code)
+            staff.credentials.enrol_passkey(key.create(options), code=made.code)
+            return key
 
 
 def _insured_here(resident: Resident) -> bool:
@@ -247,8 +302,11 @@ class Browser:
         page.on("pageerror", lambda error: self.said.append(str(error)))
 
     def _note(self, kind: str, text: str) -> None:
-        # A refusal is an answer of its own status, which Chromium writes down by itself.
-        if kind in {"error", "warning"} and "status of 409" not in text:
+        # A refusal is an answer of its own status, which Chromium writes down by itself; a
+        # terminal that waits for its approval is refused for a while (503).
+        allowed = ("409", "503") if self._path == "kiosk" else ("409",)
+        refused = any(f"status of {status}" in text for status in allowed)
+        if kind in {"error", "warning"} and not refused:
             self.said.append(text)
 
     def open(self, where: str = "") -> Page:
@@ -307,6 +365,31 @@ def _credential(saved: Mapping[str, str]) -> Mapping[str, Any]:
 def _base64(text: str) -> str:
     plain = text.replace("-", "+").replace("_", "/")
     return plain + "=" * (-len(plain) % 4)
+
+
+def at_desk(house: House, name: str) -> Iterator[Browser]:
+    """A browser that is the terminal at a desk, with a simulated person before its camera."""
+    for made in browser(house.hospital.terminal_origin, TABLET, path="kiosk"):
+        somebody = Somebody(Actor.of(sample_pictures()[VISITOR.seen]))
+        made.context.add_init_script(path=CAMERA)
+        made.context.route("**/a-simulated-person/**", partial(_seen, somebody))
+        place = house.place_at_desk(name)
+        page = made.open("#desk")
+        page.get_by_test_id("code").fill(place["code"])
+        page.get_by_test_id("certificate").fill(house.model_for_browsers())
+        page.get_by_test_id("enrol").click()
+        fingerprint = page.get_by_test_id("fingerprint").inner_text()
+        house.at_insurer().post(
+            f"/terminals/enrolments/{place['terminal_id']}/approval",
+            {"key_id": fingerprint.replace(" ", "")},
+        )
+        expect(page.locator("[data-at=waiting]")).to_be_visible()
+        yield made
+
+
+def _seen(somebody: Somebody, route: Route) -> None:
+    prompt = parse_qs(urlsplit(route.request.url).query).get("prompt", [""])[0]
+    route.fulfill(body=somebody.frame(prompt), content_type="image/jpeg")
 
 
 def browser(origin: str, size: tuple[int, int] = WIDE, *, path: str = "staff") -> Iterator[Browser]:

@@ -365,10 +365,9 @@ def test_an_administrator_makes_a_place_and_the_supervisor_approves_its_terminal
     code = page.get_by_test_id("code").inner_text()
 
     page = insurer.open()
-    insurer.hold_passkey()
-    page.get_by_role("button", name="第一次登录").click()
-    page.get_by_label("一次性代码").fill(house.supervisor_code)
-    page.get_by_role("button", name="设通行密钥并登录").click()
+    house.at_insurer()
+    insurer.hold_passkey(house.supervisor)
+    page.get_by_role("button", name="用通行密钥登录").click()
     expect(page.get_by_test_id("who")).to_contain_text("监管员")
     row = page.get_by_role("row", name="一层大厅 9 号机")
     expect(row).to_contain_text("待登记")
@@ -376,7 +375,7 @@ def test_an_administrator_makes_a_place_and_the_supervisor_approves_its_terminal
 
     kiosk = kiosk_page.open()
     kiosk.get_by_test_id("code").fill(code)
-    kiosk.get_by_test_id("certificate").fill(house.model_for_browsers(page))
+    kiosk.get_by_test_id("certificate").fill(house.model_for_browsers())
     kiosk.get_by_test_id("enrol").click()
     fingerprint = kiosk.get_by_test_id("fingerprint").inner_text()
     row.get_by_role("button", name="比对指纹").click()
