@@ -216,6 +216,10 @@ def test_a_doctor_calls_diagnoses_prices_signs_and_bills(house: House, desk: Bro
     expect(page.get_by_test_id("identity")).to_contain_text("证件")
     page.keyboard.press("F4")
     expect(page.get_by_role("region", name="诊断")).to_be_visible()
+    # Found again after a page that was opened anew, and while somebody else is called.
+    page.reload()
+    page.locator(".people").last.get_by_role("button", name="就诊中").last.click()
+    expect(page.get_by_role("region", name="诊断")).to_be_visible()
 
     page.get_by_role("button", name="加一条").click()
     page.get_by_label("内容").fill("青霉素过敏")

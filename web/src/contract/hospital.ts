@@ -1829,7 +1829,7 @@ export interface paths {
         };
         /**
          * Queue
-         * @description Who waits and who was called today.
+         * @description Who waits, and who was called today and is not done with.
          */
         get: operations["queue_hospital_v1_encounters_queue_get"];
         put?: never;
@@ -6231,7 +6231,7 @@ export interface components {
         };
         /**
          * QueueAnswer
-         * @description Who waits, in the order of calling, and who was called.
+         * @description Who waits, in the order of calling, and who was called and is not done with.
          */
         QueueAnswer: {
             /** Called */
