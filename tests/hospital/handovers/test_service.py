@@ -83,14 +83,29 @@ def test_what_the_terminal_hands_over_settles_exactly_the_bill_that_the_desk_ask
     assert wanted == asked
     scan = window.world.scan(scene=Scene.SETTLEMENT, intent_id=asked.wanted.intent_id)
 
-    after = window.faces.hand_over(AT, asked_no=asked.asked_no, evidence=scan)
+    after = window.faces.hand_over(AT, asked_no=asked.asked_no, evidence=scan, from_wallet=True)
 
     assert after.state(window.world.clock.now()) is AskedState.HANDED_OVER
+    assert after.from_wallet_fen == asked.from_wallet_fen
     assert window.faces.at(AT) is None
     evidence = window.faces.evidence(asked.asked_no, CLERK.staff_id)
     paid = window.settle(bill, evidence, from_wallet_fen=asked.from_wallet_fen)
     assert paid.state is PaymentState.SETTLED
     assert paid.cash_due_fen == 0
+
+
+def test_nothing_comes_from_an_account_when_the_person_did_not_agree_at_this_scan(
+    window: Window,
+) -> None:
+    window.world.agreed()
+    bill = window.bill()
+    asked = window.asked(bill, from_wallet=True)
+    assert asked.from_wallet_fen > 0
+    scan = window.world.scan(scene=Scene.SETTLEMENT, intent_id=asked.wanted.intent_id)
+
+    after = window.faces.hand_over(AT, asked_no=asked.asked_no, evidence=scan)
+
+    assert after.from_wallet_fen == 0
 
 
 def test_the_proof_is_in_nothing_that_is_printed(window: Window) -> None:

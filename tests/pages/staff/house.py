@@ -91,9 +91,10 @@ class House:
         self._confirm_doctor()
         self.open_drawer()
 
-    def next_person(self, insutype: str = EMPLOYEE) -> str:
+    def next_person(self, insutype: str = EMPLOYEE, *, poor: bool = False) -> str:
         """The ID number of somebody who has no business with another test."""
-        found = next(each for each in self._people if each.insurance.insutype == insutype)
+        people = reversed(self._people) if poor else self._people
+        found = next(each for each in people if each.insurance.insutype == insutype)
         self._people.remove(found)
         return found.id_number.value
 

@@ -88,9 +88,10 @@ def _sign_in(house: House, album: Album) -> None:
 
 
 def _window(house: House, album: Album) -> None:
-    person = house.next_person("390")
+    person = house.next_person(poor=True)
     encounter = house.registered(person)
-    house.seen(encounter, ("prescription", MEDICINE), ("laboratory", LABORATORY))
+    scan = {"code": "JC002", "count": 3}
+    house.seen(encounter, ("examination", scan), ("prescription", MEDICINE))
     with _at(house.hospital.staff_origin) as at:
         page = at.sign_in("clerk1")
         album.both(page, "10-window-find")
@@ -112,7 +113,7 @@ def _window(house: House, album: Album) -> None:
         page.keyboard.press("Space")
         page.keyboard.press("F9")
         expect(page.locator("[data-step=take]")).to_be_visible()
-        page.keyboard.type("200")
+        page.keyboard.type("1000")
         album.both(page, "14-window-cash")
         page.keyboard.press("F9")
         expect(page.get_by_test_id("receipt")).to_be_visible()
@@ -136,7 +137,7 @@ def _clinic(house: House, album: Album) -> None:
         expect(page.get_by_test_id("identity")).to_be_visible()
         page.keyboard.press("F4")
         finder = page.get_by_role("combobox", name="找诊断")
-        finder.fill("gxy")
+        finder.fill("I10")
         expect(page.get_by_role("listbox").get_by_role("option").first).to_be_visible()
         album.take(page, "21-clinic-diagnosis")
         page.keyboard.press("Enter")

@@ -2034,11 +2034,18 @@ export interface components {
         /**
          * HandOverBody
          * @description What the person confirmed at this terminal.
+         *
+         *     With ``from_wallet`` they agreed at this scan that the own share comes from their account.
          */
         HandOverBody: {
             /** Asked No */
             asked_no: string;
             evidence: components["schemas"]["FaceBody"];
+            /**
+             * From Wallet
+             * @default false
+             */
+            from_wallet: boolean;
         };
         /**
          * HeartbeatAnswer

@@ -99,10 +99,14 @@ class NextAnswer(_Body):
 
 
 class HandOverBody(_Body):
-    """What the person confirmed at this terminal."""
+    """What the person confirmed at this terminal.
+
+    With ``from_wallet`` they agreed at this scan that the own share comes from their account.
+    """
 
     asked_no: AskedText
     evidence: FaceBody
+    from_wallet: bool = False
 
 
 class RefusedBody(_Body):
@@ -158,7 +162,9 @@ def terminal_routes(
     ) -> NotedAnswer:
         """Hand the proof over to the hospital; again, the same answer."""
         evidence = body.evidence.evidence(terminal.terminal_id)
-        after = faces.hand_over(terminal, asked_no=body.asked_no, evidence=evidence)
+        after = faces.hand_over(
+            terminal, asked_no=body.asked_no, evidence=evidence, from_wallet=body.from_wallet
+        )
         return NotedAnswer(state=after.state(clock.now()))
 
     @signed.post(TERMINAL_PREFIX + "/refused")

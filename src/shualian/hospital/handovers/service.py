@@ -151,9 +151,17 @@ class FacesAtDesks:
         return None if asked is None or asked.evidence is not None else asked
 
     def hand_over(
-        self, terminal: AtTerminal, *, asked_no: AskedNo, evidence: FaceEvidence
+        self,
+        terminal: AtTerminal,
+        *,
+        asked_no: AskedNo,
+        evidence: FaceEvidence,
+        from_wallet: bool = False,
     ) -> Asked:
         """Take what the person has just confirmed; again changes nothing.
+
+        Without ``from_wallet``, which is the person's own yes at this scan, the own share stays
+        for the window.
 
         Raises:
             Refused: ``hospital.handover_not_asked``, ``proof_not_fitting``,
@@ -164,7 +172,9 @@ class FacesAtDesks:
         shown_by = check_proof(evidence, proof, frozenset((asked.scene,)))
 
         def take(now: Asked) -> Asked:
-            return handed_over(now, evidence, shown_by=shown_by, until=proof.expires_at)
+            share = now.from_wallet_fen if from_wallet else ZERO
+            after = handed_over(now, evidence, shown_by=shown_by, until=proof.expires_at)
+            return replace(after, from_wallet_fen=share)
 
         return self._change(terminal, asked_no, take)
 

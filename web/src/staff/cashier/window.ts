@@ -167,7 +167,13 @@ export function useWindow() {
     }
     const taken = await act(() => got(hospital.POST(`${PATH}/payments/{payment}/taking`, { params, body })))
     if (taken === undefined) return
-    standing.value = { ...of, due_fen: 0, taking: taken }
+    const paid = { ...of, due_fen: 0, taking: taken }
+    standing.value = paid
+    const known = items.value
+    if (known !== null) {
+      const payments = known.payments.map((each) => (each.payment.payment === of.payment.payment ? paid : each))
+      items.value = { ...known, payments }
+    }
     await print()
   }
 

@@ -399,6 +399,7 @@ export const en: Words = {
     frequency: 'How often',
     frequencies: ['once a day', 'twice a day', 'three times a day', 'every evening', 'when needed'],
     days: 'Days',
+    set_aside: '{boxes} set aside',
     remove: 'Remove',
     lack_lines: 'Choose an item first',
     lack_count: 'Write the count',

@@ -399,6 +399,7 @@ export const zh = {
     frequency: '频次',
     frequencies: ['每日一次', '每日两次', '每日三次', '每晚一次', '必要时'],
     days: '天数',
+    set_aside: '已备 {boxes}',
     remove: '去掉',
     lack_lines: '请先选项目',
     lack_count: '请写数量',
