@@ -39,7 +39,7 @@ const en: DeskWords = {
   account: 'Personal account',
   rest: 'Left to pay',
   yuan: 'yuan',
-  fromWallet: 'The {yuan} yuan left come from the account that you agreed',
+  fromWallet: 'The {yuan} yuan left come from your agreed account, if you tick it',
   inCash: 'The {yuan} yuan left are paid at the window',
   paid: 'The medicine is paid; this only checks that it is you',
   scan: 'Right, scan my face',
