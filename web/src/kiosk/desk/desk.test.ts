@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { asked, type State, type Wanted } from './desk'
+import { agreesToPay, asked, type State, type Wanted } from './desk'
 
 const wanted = (no: string): Wanted => ({
   asked_no: no,
@@ -26,6 +26,11 @@ describe('what the desk asks', () => {
     const state: State = { at: 'notice', wanted: wanted('A'), ticks: [] }
     expect(asked(state, wanted('B'))).toEqual({ at: 'asked', wanted: wanted('B') })
     expect(asked(state, null)).toEqual({ at: 'waiting' })
+  })
+
+  it('takes nothing from an account that the person did not tick', () => {
+    expect(agreesToPay(['comparison', 'template'])).toBe(false)
+    expect(agreesToPay(['comparison', 'one_scan_payment'])).toBe(true)
   })
 
   it('does not cut off a confirmation that is on its way', () => {

@@ -28,6 +28,8 @@ export interface FoundHere {
   sessionId: string
   person: Person
   firstFrameAt: string
+  /** Whether the person agreed at this scan that the own share comes from their account. */
+  fromWallet: boolean
 }
 
 export type State =
@@ -48,6 +50,11 @@ export function asked(state: State, wanted: Wanted | null): State {
   if (wanted === null) return WAITING
   if (state.at !== 'waiting' && state.wanted.asked_no === wanted.asked_no) return state
   return { at: 'asked', wanted }
+}
+
+/** That the account pays the own share takes the person's own tick at this scan. */
+export function agreesToPay(ticks: readonly Purpose[]): boolean {
+  return ticks.includes('one_scan_payment')
 }
 
 const NOTHING_LIVE: LiveView = {
@@ -152,6 +159,7 @@ export class Desk {
           scene: wanted.scene,
           first_frame_at: found.firstFrameAt,
         },
+        from_wallet: found.fromWallet,
       }
       await this.parts.client.post(HANDOVER_PATH, body, this.signer())
       this.go({ at: 'done', wanted })
@@ -184,7 +192,7 @@ export class Desk {
       const outcome = await session
         .attempt({ frame: () => eye.frame() }, (sight) => this.show(sight), running.signal)
         .finally(() => session.close())
-      if (!running.signal.aborted) this.decided(wanted, outcome, session.sessionId, firstFrameAt)
+      if (!running.signal.aborted) this.decided(wanted, ticks, outcome, { sessionId: session.sessionId, firstFrameAt })
     } catch (failure) {
       if (!running.signal.aborted) this.failed(wanted, failure)
     } finally {
@@ -192,12 +200,17 @@ export class Desk {
     }
   }
 
-  private decided(wanted: Wanted, outcome: Outcome, sessionId: string, firstFrameAt: string): void {
+  private decided(
+    wanted: Wanted,
+    ticks: readonly Purpose[],
+    outcome: Outcome,
+    scan: { sessionId: string; firstFrameAt: string },
+  ): void {
     if (outcome.kind === 'refused') return this.failed(wanted, new Refused(outcome.refusal))
     const { state, person, told } = outcome.result
     if (state === 'verified' && person !== null) {
       this.voice.say('kiosk.confirm_identity')
-      return this.go({ at: 'confirm', wanted, found: { sessionId, person, firstFrameAt } })
+      return this.go({ at: 'confirm', wanted, found: { ...scan, person, fromWallet: agreesToPay(ticks) } })
     }
     const code = told ?? 'not_matched'
     this.failed(wanted, new Refused({ ...NOT_UNDERSTOOD, code: `desk.${code}`, told: code }))
