@@ -12,7 +12,7 @@ const zh = {
   account: '个人账户',
   rest: '还要另付',
   yuan: '元',
-  fromWallet: '另付的 {yuan} 元从您授权的账户扣',
+  fromWallet: '另付的 {yuan} 元从您授权的账户扣（要您勾选同意）',
   inCash: '另付的 {yuan} 元在窗口付',
   paid: '药费已经付过，这次只核对是不是您本人',
   scan: '对，刷脸确认',
