@@ -1,10 +1,26 @@
 """A face at a desk, with both screens: the page of staff, and the terminal beside it."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from pages.audit import audit
 from pages.staff.house import Browser, House
 from pages.staff.test_roles import audit_desk
+
+
+TRIES = 8
+"""A turn of the head that a busy machine was too slow to see is made again, as people do."""
+
+
+def scan(beside: Page) -> None:
+    """Agree, and do what the screen says until somebody is recognised."""
+    ended = beside.locator("[data-testid=person], [data-code=challenge_missed]")
+    for _ in range(TRIES):
+        beside.get_by_test_id("tick-comparison").click()
+        beside.get_by_test_id("agree").click()
+        expect(ended).to_be_visible(timeout=120_000)
+        if beside.get_by_test_id("person").is_visible():
+            return
+        beside.get_by_test_id("again").click()
 
 
 def test_a_bill_is_confirmed_at_the_terminal_beside_the_window(
@@ -25,9 +41,8 @@ def test_a_bill_is_confirmed_at_the_terminal_beside_the_window(
     expect(beside.get_by_test_id("desk-bill")).to_contain_text("30.00")
     audit(beside)
     beside.get_by_test_id("desk-scan").click()
-    beside.get_by_test_id("tick-comparison").click()
-    beside.get_by_test_id("agree").click()
-    expect(beside.get_by_test_id("person")).to_be_visible(timeout=90_000)
+    scan(beside)
+    expect(beside.get_by_test_id("person")).to_be_visible()
     expect(beside.locator("html")).to_have_attribute("data-cameras", "0")
     audit(beside)
     beside.get_by_test_id("yes").click()
