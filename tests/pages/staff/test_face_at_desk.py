@@ -6,7 +6,6 @@ from pages.audit import audit
 from pages.staff.house import Browser, House
 from pages.staff.test_roles import audit_desk
 
-
 TRIES = 8
 """A turn of the head that a busy machine was too slow to see is made again, as people do."""
 
