@@ -77,6 +77,7 @@ screenshots: setup
 	$(BIN)/python web/build_pages.py --tools
 	cd web && npx vite build --mode gallery --logLevel error
 	PYTHONPATH=tests $(BIN)/python tests/pages/screenshots.py web/dist report/screens
+	PYTHONPATH=tests $(BIN)/python tests/pages/staff/screenshots.py report/screens/staff
 
 lock: setup
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --output-file requirements/runtime.txt pyproject.toml

@@ -1,15 +1,16 @@
-"""Every refusal of the doctor's work says in two languages what happened and what to do."""
+"""Every refusal of the hospital's rooms says in two languages what happened and what to do."""
 
 import pytest
 
 from shualian.core.refusals import RefusalKind
 from shualian.hospital.clinical import model as clinical
 from shualian.hospital.examinations import model as examinations
+from shualian.hospital.handovers import model as handovers
 from shualian.hospital.orders import model as orders
 from shualian.hospital.payments import model as payments
 from shualian.hospital.prices import model as prices
 
-SUBJECTS = (orders, payments, prices, clinical, examinations)
+SUBJECTS = (orders, payments, prices, clinical, examinations, handovers)
 KINDS = [kind for subject in SUBJECTS for kind in subject.REFUSALS]
 
 

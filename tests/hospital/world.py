@@ -1449,6 +1449,7 @@ class World:
             agreements=agreements,
             may_cancel=(refuse_handed_out, refuse_performed),
             may_refund=(refuse_refund_of_handed_out, refuse_refund_of_performed),
+            tell_charges=lambda number: orders.upload(encounter_no=number),
         )
         cashier = Cashier(
             institution=institution,

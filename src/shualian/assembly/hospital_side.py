@@ -39,6 +39,7 @@ from shualian.hospital.dispensing.service import Dispensing
 from shualian.hospital.emergencies.service import EmergencyDesk
 from shualian.hospital.encounters.service import Encounters
 from shualian.hospital.examinations.service import Examinations, ResultsOfVisits
+from shualian.hospital.handovers.service import FacesAtDesks
 from shualian.hospital.help.service import HelpCalls
 from shualian.hospital.orders.model import PriceList
 from shualian.hospital.orders.ports import DoctorSignIns
@@ -154,6 +155,7 @@ class HospitalSide:
             sealer=self._sealer,
             names=self.staff.accounts,
         )
+        self._build_desks()
 
     def sample_staff(self, cost: HashCost) -> StaffServices:
         """The same accounts, with cheaper hashes for many sample accounts of one pass-phrase.
@@ -214,6 +216,7 @@ class HospitalSide:
             may_cancel=(refuse_handed_out, refuse_performed),
             may_refund=(refuse_refund_of_handed_out, refuse_refund_of_performed),
             stays=StayBillsOf(institution=institution, database=database),
+            tell_charges=lambda number: self.orders.upload(encounter_no=number),
         )
         self.cashier = Cashier(
             institution=institution,
@@ -335,6 +338,17 @@ class HospitalSide:
             refunds=PaymentRefunds(
                 institution=institution, database=database, payments=self.payments
             ),
+        )
+
+    def _build_desks(self) -> None:
+        self.faces_at_desks = FacesAtDesks(
+            institution=self.institution,
+            clock=self.clock,
+            calls=self._insurer.expectations,
+            proofs=self._insurer.proofs,
+            records=self.records,
+            payments=self.payments,
+            dispensing=self.dispensing,
         )
 
     def _build_wards(self) -> None:

@@ -1,10 +1,12 @@
 """Evidence in the body of a request: one union for terminals, one for windows.
 
 At a terminal the verified request says which terminal it is. At a window a document is seen by
-the signed-in clerk, and a face was taken at a terminal that the body names; the insurer compares
-that with its proof.
+the signed-in clerk. A face comes to a page of staff as the number under which the terminal beside
+it handed the proof over; a client that holds the proof itself names the terminal, and the insurer
+compares that with its proof.
 """
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Literal, TypeAlias
 
@@ -12,7 +14,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from shualian.core.id_number import parse_id_number
 from shualian.core.identifiers import AuthNo, IntentId, StaffId, TerminalId
+from shualian.core.refusals import Refused
 from shualian.hospital.model import (
+    HANDOVER_GONE,
     AtTerminal,
     CardEvidence,
     CodeEvidence,
@@ -25,6 +29,7 @@ from shualian.verification.model import Scene
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 IntentText = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 TerminalText = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,30}$")]
+AskedText = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{26}$")]
 _Pin = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 _IdText = Annotated[str, StringConstraints(min_length=15, max_length=20)]
 
@@ -59,6 +64,17 @@ class FaceAtWindowBody(FaceBody):
     terminal_id: TerminalText
 
 
+class HandedOverBody(_Body):
+    """A confirmed face that the terminal at this desk handed over; its number is no secret."""
+
+    kind: Literal["handed_over"]
+    asked_no: AskedText
+
+
+HandedOver: TypeAlias = Callable[[str, StaffId], FaceEvidence]
+"""Finds what was handed over for one who asked; refuses as ``hospital.handover_gone``."""
+
+
 class CodeBody(_Body):
     """A scanned code of the person's own e-voucher."""
 
@@ -89,9 +105,16 @@ EvidenceAtTerminal: TypeAlias = Annotated[
 ]
 """What a person shows at a terminal, without anybody of the hospital beside them."""
 EvidenceAtWindow: TypeAlias = Annotated[
-    FaceAtWindowBody | CodeBody | CardBody | DocumentBody, Field(discriminator="kind")
+    FaceAtWindowBody | HandedOverBody | CodeBody | CardBody | DocumentBody,
+    Field(discriminator="kind"),
 ]
 """What a person shows to a member of staff."""
+
+
+def no_desk(asked_no: str, by: StaffId) -> FaceEvidence:
+    """Where no terminal stands beside the staff: nothing was ever handed over."""
+    del asked_no, by
+    raise Refused(HANDOVER_GONE)
 
 
 def evidence_at_terminal(body: FaceBody | CodeBody | CardBody, at: AtTerminal) -> Evidence:
@@ -102,7 +125,11 @@ def evidence_at_terminal(body: FaceBody | CodeBody | CardBody, at: AtTerminal) -
 
 
 def evidence_at_window(
-    body: FaceAtWindowBody | CodeBody | CardBody | DocumentBody, *, seen_by: StaffId, today: date
+    body: FaceAtWindowBody | HandedOverBody | CodeBody | CardBody | DocumentBody,
+    *,
+    seen_by: StaffId,
+    today: date,
+    handed_over: HandedOver = no_desk,
 ) -> Evidence:
     """What the body says, before a member of staff.
 
@@ -110,10 +137,13 @@ def evidence_at_window(
         body: As it came.
         seen_by: Who is signed in; answers for a document.
         today: The business day; an ID number cannot be of somebody who is not born.
+        handed_over: Finds what the terminal at the desk handed over.
 
     Raises:
-        Refused: ``core.id_number_invalid``.
+        Refused: ``core.id_number_invalid``, ``hospital.handover_gone``.
     """
+    if isinstance(body, HandedOverBody):
+        return handed_over(body.asked_no, seen_by)
     if isinstance(body, DocumentBody):
         number = parse_id_number(body.id_number, today=today)
         return DocumentEvidence(

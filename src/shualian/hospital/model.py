@@ -852,6 +852,13 @@ INTENT_DIFFERS = hospital_kind(
     "Let the person confirm this one",
     Helper.SELF,
 )
+HANDOVER_GONE = hospital_kind(
+    "handover_gone",
+    "刷脸结果已经过时，或不是您请的",
+    "What was scanned is over, or another member of staff asked for it",
+    "请让终端再刷一次脸",
+    "Ask the terminal for another scan",
+)
 PROOF_NOT_FITTING = hospital_kind(
     "proof_not_fitting",
     "刷脸确认的不是这个人或这件事",
@@ -885,6 +892,7 @@ REFUSALS = (
     SCENE_NOT_ALLOWED,
     INTENT_DIFFERS,
     PROOF_NOT_FITTING,
+    HANDOVER_GONE,
     ANSWER_INVALID,
 )
 

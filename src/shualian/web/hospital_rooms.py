@@ -17,6 +17,7 @@ from shualian.hospital.dispensing import api as dispensing_api
 from shualian.hospital.emergencies import api as emergencies_api
 from shualian.hospital.encounters import api as encounters_api
 from shualian.hospital.examinations import api as examinations_api
+from shualian.hospital.handovers import api as handovers_api
 from shualian.hospital.help import api as help_api
 from shualian.hospital.model import TERMINAL_ELSEWHERE, AtTerminal, Label
 from shualian.hospital.payments import api as payments_api
@@ -82,6 +83,13 @@ def terminal_rooms(
         ),
         wards_api.terminal_routes(signed(), hospital.wards, at),
         help_api.terminal_routes(signed(), hospital.help, at),
+        handovers_api.terminal_routes(
+            signed(),
+            hospital.faces_at_desks,
+            at,
+            institution=hospital.institution,
+            clock=hospital.clock,
+        ),
     )
 
 
@@ -138,7 +146,10 @@ def staff_rooms(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> 
         ),
         prices_api.staff_routes(hospital.prices, caller),
         *_money(hospital, caller),
-        wards_api.staff_routes(hospital.wards, caller, clock=clock),
+        wards_api.staff_routes(
+            hospital.wards, caller, clock=clock, handed_over=hospital.faces_at_desks.evidence
+        ),
+        handovers_api.staff_routes(hospital.faces_at_desks, caller, clock=clock),
         help_api.staff_routes(hospital.help, caller, institution=institution),
     )
 
@@ -149,11 +160,16 @@ def label_of(mode: Mode) -> Label | None:
 
 
 def _money(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> Sequence[APIRouter]:
-    clock = hospital.clock
+    clock, handed_over = hospital.clock, hospital.faces_at_desks.evidence
     return (
         payments_api.staff_routes(hospital.payments, caller, clock=clock),
         cashier_api.staff_routes(
-            hospital.desk, hospital.payments, caller, clock=clock, label=label_of(hospital.mode)
+            hospital.desk,
+            hospital.payments,
+            caller,
+            clock=clock,
+            label=label_of(hospital.mode),
+            handed_over=handed_over,
         ),
         dispensing_api.staff_routes(
             hospital.dispensing,
@@ -162,6 +178,7 @@ def _money(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> Seque
             hospital.records,
             caller,
             clock=clock,
+            handed_over=handed_over,
         ),
         dispensing_api.stock_routes(hospital.stock, caller),
     )

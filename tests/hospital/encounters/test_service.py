@@ -260,6 +260,23 @@ def test_the_answer_to_another_message_is_not_taken(
     assert refused.value.kind is ANSWER_INVALID
 
 
+def test_a_doctor_finds_everybody_again_until_done_with_them(any_world: World) -> None:
+    encounters, number = any_world.encounters, any_world.registered().encounter_no
+
+    def found() -> list[EncounterState]:
+        return [each.state for each in encounters.called(department=INTERNAL)]
+
+    assert found() == []
+    encounters.call(encounter_no=number)
+    assert found() == [EncounterState.CALLED]
+    encounters.begin_consultation(encounter_no=number)
+    assert found() == [EncounterState.IN_CONSULTATION]
+    encounters.await_results(encounter_no=number)
+    assert found() == [EncounterState.WAITING_RESULTS]
+    encounters.close(encounter_no=number)
+    assert found() == []
+
+
 def test_a_patient_is_called_sits_down_and_leaves(world: World) -> None:
     first, second = world.registered(ZHANG), world.registered(LI)
     assert world.encounters.waiting(department=INTERNAL) == [first, second]
@@ -269,7 +286,7 @@ def test_a_patient_is_called_sits_down_and_leaves(world: World) -> None:
     assert world.encounters.call(encounter_no=first.encounter_no) == called
     sitting = world.encounters.begin_consultation(encounter_no=first.encounter_no)
     assert sitting.state is EncounterState.IN_CONSULTATION
-    assert world.encounters.called(department=INTERNAL) == []
+    assert world.encounters.called(department=INTERNAL) == [sitting]
     closed = world.encounters.close(encounter_no=first.encounter_no)
     assert closed.state is EncounterState.CLOSED
 

@@ -371,16 +371,26 @@ def test_an_ended_visit_can_still_be_paid(world: World) -> None:
     assert paying(world, world.prepared(encounter))().state is PaymentState.SETTLED
 
 
-def test_items_that_are_not_uploaded_are_on_no_bill(world: World) -> None:
-    encounter = world.registered()
-    world.orders.order(
+def test_what_the_insurer_has_not_heard_of_is_told_before_it_is_on_a_bill(
+    any_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encounter = any_world.registered()
+    any_world.orders.order(
         command_id=command(),
         encounter_no=encounter.encounter_no,
         lines=[OrderLine(CHEST_CT, Decimal(1))],
     )
-    with pytest.raises(Refused) as refused:
-        world.prepared(encounter)
-    assert refused.value.kind is CHARGES_NOT_UPLOADED
+    with monkeypatch.context() as patch:
+        # An insurer whose answer classes nothing: then no bill is shown.
+        patch.setattr(any_world.orders, "upload", lambda **_: ())
+        with pytest.raises(Refused) as refused:
+            any_world.prepared(encounter)
+        assert refused.value.kind is CHARGES_NOT_UPLOADED
+
+    payment = any_world.prepared(encounter)
+
+    assert payment.confirmed.amounts.medfee_sumamt == 220_00
+    assert all(item.split for item in any_world.orders.items(encounter_no=encounter.encounter_no))
 
 
 def test_a_bill_that_grew_while_it_was_counted_is_not_shown(

@@ -1829,7 +1829,7 @@ export interface paths {
         };
         /**
          * Queue
-         * @description Who waits and who was called today.
+         * @description Who waits, and who was called today and is not done with.
          */
         get: operations["queue_hospital_v1_encounters_queue_get"];
         put?: never;
@@ -2139,6 +2139,50 @@ export interface paths {
          */
         post: operations["sign_hospital_v1_examinations__order_no__reports__version__sign_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hospital/v1/handovers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask
+         * @description Ask the terminal beside the desk to scan for exactly this.
+         */
+        post: operations["ask_hospital_v1_handovers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hospital/v1/handovers/{asked_no}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look
+         * @description How the asking stands.
+         */
+        get: operations["look_hospital_v1_handovers__asked_no__get"];
+        put?: never;
+        post?: never;
+        /**
+         * End
+         * @description Ask no more.
+         */
+        delete: operations["end_hospital_v1_handovers__asked_no__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -4166,7 +4210,7 @@ export interface components {
             command_id: string;
             doctor: components["schemas"]["shualian__hospital__wards__api__DoctorBody"];
             /** Evidence */
-            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
+            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
             /** Insutype */
             insutype?: string | null;
             nursing: components["schemas"]["NursingClass"];
@@ -4257,7 +4301,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
         };
         /**
          * AppointmentState
@@ -4281,10 +4325,56 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /** Order No */
             order_no: string;
         };
+        /**
+         * AskBody
+         * @description Ask the terminal beside a desk for one scan.
+         *
+         *     ``subject`` is a payment's command at the cashier and at the bed, and a request for medicine
+         *     at the pharmacy; with ``from_wallet`` the own share comes from the agreed account, if any.
+         */
+        AskBody: {
+            desk: components["schemas"]["Desk"];
+            /**
+             * From Wallet
+             * @default false
+             */
+            from_wallet: boolean;
+            /** Subject */
+            subject: string;
+            /** Terminal Id */
+            terminal_id: string;
+        };
+        /**
+         * AskedAnswer
+         * @description How an asking stands; ``refused`` is the code of what the terminal was refused last.
+         */
+        AskedAnswer: {
+            /** Asked No */
+            asked_no: string;
+            desk: components["schemas"]["Desk"];
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** From Wallet Fen */
+            from_wallet_fen: number;
+            /** Masked Name */
+            masked_name: string;
+            /** Refused */
+            refused: string;
+            state: components["schemas"]["AskedState"];
+        };
+        /**
+         * AskedState
+         * @description Where an asking stands.
+         * @enum {string}
+         */
+        AskedState: "waiting" | "refused" | "handed_over" | "expired";
         /**
          * AssessmentAnswer
          * @description An assessment in the list.
@@ -4359,7 +4449,7 @@ export interface components {
          */
         BeginBody: {
             /** Evidence */
-            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
+            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
         };
         /**
          * BillAnswer
@@ -4402,7 +4492,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /** Session No */
             session_no: string;
             /** Slot No */
@@ -4572,7 +4662,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /**
              * Self Paid
              * @default false
@@ -4933,6 +5023,12 @@ export interface components {
             /** Departments */
             departments: components["schemas"]["DepartmentBody"][];
         };
+        /**
+         * Desk
+         * @description For what a desk asks.
+         * @enum {string}
+         */
+        Desk: "cashier" | "pharmacy" | "bedside";
         /**
          * DeskSessionAnswer
          * @description A session of the doctor's own, of today; ``terminal_id`` stands in its room.
@@ -5456,7 +5552,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /**
              * Is Proxy
              * @default false
@@ -5478,6 +5574,19 @@ export interface components {
             left_fen: number;
             /** @default none */
             reason: components["schemas"]["DifferenceReason"];
+        };
+        /**
+         * HandedOverBody
+         * @description A confirmed face that the terminal at this desk handed over; its number is no secret.
+         */
+        HandedOverBody: {
+            /** Asked No */
+            asked_no: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "handed_over";
         };
         /**
          * HandoverAnswer
@@ -5565,7 +5674,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /** @default patient */
             told_by: components["schemas"]["ToldBy"];
         };
@@ -5697,7 +5806,7 @@ export interface components {
          */
         LookUpBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
         };
         /**
          * MemberAnswer
@@ -5784,7 +5893,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /** Session No */
             session_no: string;
             /** Slot No */
@@ -5843,7 +5952,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
         };
         /**
          * OpenItemsAnswer
@@ -5979,7 +6088,7 @@ export interface components {
          */
         OwnAtWindowBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
         };
         /**
          * OwnDeskAnswer
@@ -6191,7 +6300,7 @@ export interface components {
          */
         ProxyBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             kinship: components["schemas"]["shualian__hospital__dispensing__model__Kinship"];
         };
         /**
@@ -6212,7 +6321,7 @@ export interface components {
         };
         /**
          * QueueAnswer
-         * @description Who waits, in the order of calling, and who was called.
+         * @description Who waits, in the order of calling, and who was called and is not done with.
          */
         QueueAnswer: {
             /** Called */
@@ -6342,7 +6451,7 @@ export interface components {
             /** Command Id */
             command_id: string;
             /** Evidence */
-            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
+            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
             override?: components["schemas"]["OverrideBody"] | null;
             /**
              * Self Paid
@@ -6387,7 +6496,7 @@ export interface components {
          */
         ReleaseBody: {
             /** Evidence */
-            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
+            evidence?: (components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"]) | null;
             /**
              * From Wallet Fen
              * @default 0
@@ -6660,7 +6769,7 @@ export interface components {
          */
         SettleAtWindowBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /**
              * From Wallet Fen
              * @default 0
@@ -7710,7 +7819,7 @@ export interface components {
          */
         shualian__hospital__cashier__api__SettleBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /**
              * From Wallet Fen
              * @default 0
@@ -8189,7 +8298,7 @@ export interface components {
          */
         shualian__hospital__wards__api__SettleBody: {
             /** Evidence */
-            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
+            evidence: components["schemas"]["FaceAtWindowBody"] | components["schemas"]["HandedOverBody"] | components["schemas"]["CodeBody"] | components["schemas"]["CardBody"] | components["schemas"]["DocumentBody"];
             /**
              * From Wallet Fen
              * @default 0
@@ -13457,6 +13566,135 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ReportAnswer"];
                 };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    ask_hospital_v1_handovers_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    look_hospital_v1_handovers__asked_no__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asked_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    end_hospital_v1_handovers__asked_no__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asked_no: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Refused */
             default: {

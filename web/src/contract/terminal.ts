@@ -510,6 +510,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/terminal/v1/hospital/handovers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand Over
+         * @description Hand the proof over to the hospital; again, the same answer.
+         */
+        post: operations["hand_over_terminal_v1_hospital_handovers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/handovers/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Next
+         * @description What the desk beside this terminal asks for.
+         */
+        post: operations["next__terminal_v1_hospital_handovers_next_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/terminal/v1/hospital/handovers/refused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refused
+         * @description Tell the desk that the person was not recognised, or declined.
+         */
+        post: operations["refused_terminal_v1_hospital_handovers_refused_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/terminal/v1/hospital/help": {
         parameters: {
             query?: never;
@@ -1406,6 +1466,12 @@ export interface components {
             order_no: string;
         };
         /**
+         * AskedState
+         * @description Where an asking stands.
+         * @enum {string}
+         */
+        AskedState: "waiting" | "refused" | "handed_over" | "expired";
+        /**
          * Basis
          * @description What the live face was compared with.
          * @enum {string}
@@ -1820,6 +1886,12 @@ export interface components {
             queue_letter: string;
         };
         /**
+         * Desk
+         * @description For what a desk asks.
+         * @enum {string}
+         */
+        Desk: "cashier" | "pharmacy" | "bedside";
+        /**
          * DoctorAnswer
          * @description A doctor.
          */
@@ -2097,6 +2169,22 @@ export interface components {
          * @enum {string}
          */
         Ground: "agreed" | "guardian" | "window";
+        /**
+         * HandOverBody
+         * @description What the person confirmed at this terminal.
+         *
+         *     With ``from_wallet`` they agreed at this scan that the own share comes from their account.
+         */
+        HandOverBody: {
+            /** Asked No */
+            asked_no: string;
+            evidence: components["schemas"]["FaceBody"];
+            /**
+             * From Wallet
+             * @default false
+             */
+            from_wallet: boolean;
+        };
         /**
          * HeartbeatAnswer
          * @description The insurer's judgement of the terminal.
@@ -2376,6 +2464,25 @@ export interface components {
             session_no: string;
             /** Slot No */
             slot_no?: number | null;
+        };
+        /**
+         * NextAnswer
+         * @description What is asked now; nothing most of the time.
+         */
+        NextAnswer: {
+            wanted: components["schemas"]["ScanWantedAnswer"] | null;
+        };
+        /**
+         * NextBody
+         * @description What is asked of the terminal that signed this?
+         */
+        NextBody: Record<string, never>;
+        /**
+         * NotedAnswer
+         * @description Where the asking stands now.
+         */
+        NotedAnswer: {
+            state: components["schemas"]["AskedState"];
         };
         /**
          * Nothing
@@ -2794,6 +2901,16 @@ export interface components {
             record_no: string;
         };
         /**
+         * RefusedBody
+         * @description Why there is nothing to hand over yet.
+         */
+        RefusedBody: {
+            /** Asked No */
+            asked_no: string;
+            /** Code */
+            code: string;
+        };
+        /**
          * RefusedMessage
          * @description The capture, or one attempt of it, is refused; the same data as every refusal.
          *
@@ -3024,6 +3141,25 @@ export interface components {
          */
         SafetyTopic: "who_sees" | "what_is_kept" | "protection" | "deletion";
         /**
+         * ScanWantedAnswer
+         * @description One scan: of whom, for what, and what the person is to confirm.
+         */
+        ScanWantedAnswer: {
+            /** Amount Max Fen */
+            amount_max_fen: number;
+            amounts: components["schemas"]["SharesAnswer"] | null;
+            /** Asked No */
+            asked_no: string;
+            desk: components["schemas"]["Desk"];
+            /** From Wallet Fen */
+            from_wallet_fen: number;
+            /** Intent Id */
+            intent_id: string;
+            /** Masked Name */
+            masked_name: string;
+            scene: components["schemas"]["Scene"];
+        };
+        /**
          * Scene
          * @description 用码业务类型 ``businessType`` (terminal interface, appendix A.1): place and act.
          * @enum {string}
@@ -3129,6 +3265,30 @@ export interface components {
              * @default 0
              */
             from_wallet_fen: number;
+        };
+        /**
+         * SharesAnswer
+         * @description Who pays what, in fen, by the national names.
+         */
+        SharesAnswer: {
+            /** Acct Mulaid Pay */
+            acct_mulaid_pay: number;
+            /** Acct Pay */
+            acct_pay: number;
+            /** Act Pay Dedc */
+            act_pay_dedc: number;
+            /** Fulamt Ownpay Amt */
+            fulamt_ownpay_amt: number;
+            /** Fund Pay Sumamt */
+            fund_pay_sumamt: number;
+            /** Medfee Sumamt */
+            medfee_sumamt: number;
+            /** Overlmt Selfpay */
+            overlmt_selfpay: number;
+            /** Preselfpay Amt */
+            preselfpay_amt: number;
+            /** Psn Cash Pay */
+            psn_cash_pay: number;
         };
         /**
          * SignInAnswer
@@ -4803,6 +4963,141 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExaminationAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    hand_over_terminal_v1_hospital_handovers_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HandOverBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotedAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    next__terminal_v1_hospital_handovers_next_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NextBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NextAnswer"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        code: string;
+                        details?: Record<string, never>;
+                        /** @enum {unknown} */
+                        finality: "final" | "temporary" | "unknown";
+                        helper: string;
+                        message: Record<string, never>;
+                        next: Record<string, never>;
+                        request_id?: string;
+                        status: number;
+                        title: string;
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
+    refused_terminal_v1_hospital_handovers_refused_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefusedBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotedAnswer"];
                 };
             };
             /** @description Refused */

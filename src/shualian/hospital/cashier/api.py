@@ -41,7 +41,12 @@ from shualian.hospital.cashier.shifts.service import ShiftView
 from shualian.hospital.cashier.tenders.model import Offer, Taking, TenderKind
 from shualian.hospital.cashier.window.model import OpenItems, PaymentView
 from shualian.hospital.cashier.wording import render_receipt
-from shualian.hospital.evidence_body import EvidenceAtWindow, evidence_at_window
+from shualian.hospital.evidence_body import (
+    EvidenceAtWindow,
+    HandedOver,
+    evidence_at_window,
+    no_desk,
+)
 from shualian.hospital.model import Amounts, Channel, Label
 from shualian.hospital.orders.model import BatchState, ChargeItem
 from shualian.hospital.payments.model import Payment, PaymentState, printed_slip_no
@@ -409,6 +414,7 @@ def staff_routes(
     *,
     clock: Clock,
     label: Label | None = None,
+    handed_over: HandedOver = no_desk,
 ) -> APIRouter:
     """Everything that staff do at the windows of one hospital.
 
@@ -418,6 +424,7 @@ def staff_routes(
         caller: Who asks, signed in.
         clock: For the age of ID numbers.
         label: Stands on every printed line, in a sandbox for example.
+        handed_over: Finds what the terminal beside a desk handed over.
     """
 
     def clerk(request: Request) -> Caller:
@@ -432,7 +439,7 @@ def staff_routes(
 
     routes = APIRouter(prefix=PREFIX, tags=["cashier"])
     routes.include_router(_items_routes(services, clerk, clock))
-    routes.include_router(_payment_routes(services, payments, clerk, clock))
+    routes.include_router(_payment_routes(services, payments, clerk, clock, handed_over))
     routes.include_router(_taking_routes(services, clerk, label))
     routes.include_router(_refund_routes(services, clerk))
     routes.include_router(_shift_routes(services, clerk))
@@ -478,6 +485,7 @@ def _payment_routes(
     payments: Payments,
     clerk: CallerOf,
     clock: Clock,
+    handed_over: HandedOver,
 ) -> APIRouter:
     routes = APIRouter(prefix="/payments", dependencies=[Depends(clerk)])
 
@@ -498,7 +506,10 @@ def _payment_routes(
     ) -> PaymentAnswer:
         """Settle on the person's evidence."""
         evidence = evidence_at_window(
-            body.evidence, seen_by=who.staff_id, today=business_date(clock.now())
+            body.evidence,
+            seen_by=who.staff_id,
+            today=business_date(clock.now()),
+            handed_over=handed_over,
         )
         return _payment(
             services.window.settle(

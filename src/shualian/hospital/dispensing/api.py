@@ -32,7 +32,13 @@ from shualian.hospital.dispensing.model import (
 )
 from shualian.hospital.dispensing.returns.service import Returns
 from shualian.hospital.dispensing.service import Dispensing
-from shualian.hospital.evidence_body import EvidenceAtWindow, TerminalText, evidence_at_window
+from shualian.hospital.evidence_body import (
+    EvidenceAtWindow,
+    HandedOver,
+    TerminalText,
+    evidence_at_window,
+    no_desk,
+)
 from shualian.hospital.model import AtTerminal, Evidence, TraceException
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.records.service import Records
@@ -279,6 +285,7 @@ class _Window:
     payments: Payments
     records: Records
     clock: Clock
+    handed_over: HandedOver
 
     def request(self, found: DispenseRequest) -> RequestAnswer:
         """A request with a masked name."""
@@ -293,7 +300,9 @@ class _Window:
         if body is None:
             return None
         today = business_date(self.clock.now())
-        return evidence_at_window(body, seen_by=by.staff_id, today=today)
+        return evidence_at_window(
+            body, seen_by=by.staff_id, today=today, handed_over=self.handed_over
+        )
 
     def proxy(self, body: ProxyBody | None, by: Caller) -> Proxy | None:
         """Who collects for the patient."""
@@ -312,6 +321,7 @@ def staff_routes(
     caller: CallerOf,
     *,
     clock: Clock,
+    handed_over: HandedOver = no_desk,
 ) -> APIRouter:
     """What pharmacists, and the doctor who is asked, do.
 
@@ -322,9 +332,10 @@ def staff_routes(
         records: For masked names.
         caller: Who asks, signed in.
         clock: For the dates in documents.
+        handed_over: Finds what the terminal beside a desk handed over.
     """
     routes = APIRouter(prefix="/hospital/v1/dispensing", tags=["dispensing"])
-    window = _Window(payments, records, clock)
+    window = _Window(payments, records, clock, handed_over)
     _add_lists(routes, dispensing, caller, window)
     _add_reviews(routes, dispensing, caller, window)
     _add_handovers(routes, dispensing, caller, window)

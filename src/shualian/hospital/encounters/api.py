@@ -97,7 +97,7 @@ class EncounterAnswer(Body):
 
 
 class QueueAnswer(Body):
-    """Who waits, in the order of calling, and who was called."""
+    """Who waits, in the order of calling, and who was called and is not done with."""
 
     waiting: list[EncounterAnswer]
     called: list[EncounterAnswer]
@@ -174,7 +174,7 @@ def _add_queue(
 ) -> None:
     @routes.get("/queue", dependencies=[looking])
     def queue(dept_code: Identifier, session_no: Identifier | None = None) -> QueueAnswer:
-        """Who waits and who was called today."""
+        """Who waits, and who was called today and is not done with."""
         where, session = department(dept_code), _session(session_no)
         waiting = encounters.waiting(department=where, session_no=session)
         called = encounters.called(department=where, session_no=session)

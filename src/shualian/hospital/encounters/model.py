@@ -102,6 +102,14 @@ OPEN_STATES = frozenset(
 """In which something may be ordered."""
 WAITING_STATES = frozenset((EncounterState.REGISTERED, EncounterState.RETURNED))
 """In which somebody waits to be called."""
+ATTENDED_STATES = frozenset(
+    (
+        EncounterState.CALLED,
+        EncounterState.IN_CONSULTATION,
+        EncounterState.WAITING_RESULTS,
+    )
+)
+"""In which a doctor has called somebody and is not done with them."""
 
 
 class OverrideReason(StrEnum):

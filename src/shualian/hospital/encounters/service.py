@@ -27,6 +27,7 @@ from shualian.core.identifiers import (
 from shualian.core.refusals import Refused
 from shualian.hospital.encounters import store
 from shualian.hospital.encounters.model import (
+    ATTENDED_STATES,
     CONSULTATION_SCENES,
     ENCOUNTER_CHARGED,
     ENCOUNTER_NOT_FOUND,
@@ -309,10 +310,14 @@ class Encounters:
     def called(
         self, *, department: Department, session_no: ClinicSessionNo | None = None
     ) -> Sequence[Encounter]:
-        """Who was called in a department or a session today and has not sat down yet."""
-        called = frozenset((EncounterState.CALLED,))
+        """Who was called in a department or a session today and is not done with.
+
+        They come, sit there, or are away until their results come; a doctor finds each again.
+        """
         return self._database.read(
-            lambda connection: self._queue(connection, department.dept_code, session_no, called)
+            lambda connection: self._queue(
+                connection, department.dept_code, session_no, ATTENDED_STATES
+            )
         )
 
     def ahead(self, *, encounter_no: EncounterNo) -> int | None:

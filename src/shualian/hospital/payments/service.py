@@ -180,6 +180,8 @@ MayCancel = Callable[[Connection, Payment], None]
 """Refuses that a settlement is taken back."""
 MayRefund = Callable[[Connection, Payment, Mapping[ChargeItemNo, Decimal]], None]
 """Refuses a refund of lines of a payment; told how much of each is to stay on the bill."""
+TellCharges = Callable[[EncounterNo], object]
+"""Tells the insurer the lines of an encounter that it has not heard of yet (2204)."""
 _NOTHING_KEPT: Mapping[ChargeItemNo, Decimal] = MappingProxyType({})
 
 
@@ -190,6 +192,11 @@ class _Bill:
     encounter: Encounter
     chrg_bchno: str
     items: Sequence[ChargeItem]
+
+    @property
+    def told(self) -> bool:
+        """Whether the insurer has classed every line."""
+        return all(item.split is not None for item in self.items)
 
 
 class Payments:
@@ -208,15 +215,18 @@ class Payments:
         may_cancel: Collection[MayCancel] = (),
         may_refund: Collection[MayRefund] = (),
         stays: StayBills | None = None,
+        tell_charges: TellCharges | None = None,
     ) -> None:
         """Describe it.
 
         Without ``agreements`` every cash share is open at the cashier, without ``stays`` every
-        encounter is settled batch by batch. Each of ``may_cancel`` can refuse a cancellation and
-        each of ``may_refund`` a refund of lines, inside the transaction in which it begins: of
-        what was handed out or carried out, for example.
+        encounter is settled batch by batch, without ``tell_charges`` lines that the insurer has
+        not heard of, such as a registration fee, are on no bill. Each of ``may_cancel`` can refuse
+        a cancellation and each of ``may_refund`` a refund of lines, inside the transaction in
+        which it begins: of what was handed out or carried out, for example.
         """
         self._stays = stays
+        self._tell_charges = tell_charges
         self._institution = institution
         self._database = database
         self._clock = clock
@@ -251,9 +261,14 @@ class Payments:
                 ``payment_in_progress``, ``bill_changed``, ``answer_invalid``,
                 ``insurer_unreachable``; what the insurer refuses.
         """
-        found = self._database.read(
-            lambda connection: self._earlier_or_bill(connection, command_id, encounter_no)
-        )
+
+        def look(connection: Connection) -> Payment | _Bill:
+            return self._earlier_or_bill(connection, command_id, encounter_no)
+
+        found = self._database.read(look)
+        if self._tell_charges is not None and isinstance(found, _Bill) and not found.told:
+            self._tell_charges(encounter_no)
+            found = self._database.read(look)
         if isinstance(found, _Bill):
             bill = found
             payment = self._quoted(command_id, bill, acct_used_flag=acct_used_flag)
@@ -634,7 +649,7 @@ class Payments:
         raise Refused(NOTHING_TO_SETTLE)
 
     def _quoted(self, command_id: CommandId, bill: _Bill, *, acct_used_flag: bool) -> Payment:
-        if any(item.split is None for item in bill.items):
+        if not bill.told:
             raise Refused(CHARGES_NOT_UPLOADED)
         encounter, medfee_sumamt = bill.encounter, bill_amount(bill.items)
         request = self._request(

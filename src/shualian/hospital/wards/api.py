@@ -15,9 +15,11 @@ from shualian.core.money import Fen
 from shualian.hospital.evidence_body import (
     EvidenceAtTerminal,
     EvidenceAtWindow,
+    HandedOver,
     TerminalText,
     evidence_at_terminal,
     evidence_at_window,
+    no_desk,
 )
 from shualian.hospital.model import SELF_PAID, AtTerminal
 from shualian.hospital.orders.model import ChargeItem, OrderLine
@@ -311,6 +313,7 @@ class _Desk:
     wards: WardServices
     caller: CallerOf
     clock: Clock
+    handed_over: HandedOver
 
     def of_roles(self, roles: frozenset[Role]) -> Callable[[Request], Caller]:
         """Finds who asks, with one of the roles."""
@@ -356,7 +359,11 @@ class _Desk:
 
 
 def staff_routes(
-    wards: WardServices, caller: Callable[[Request], Caller], *, clock: Clock
+    wards: WardServices,
+    caller: Callable[[Request], Caller],
+    *,
+    clock: Clock,
+    handed_over: HandedOver = no_desk,
 ) -> APIRouter:
     """What nurses, doctors, clerks of the admission desk and administrators call.
 
@@ -364,8 +371,9 @@ def staff_routes(
         wards: Of the hospital.
         caller: Finds who is signed in; each route checks the role.
         clock: For the check of an ID number, and for today.
+        handed_over: Finds what the terminal beside a desk handed over.
     """
-    desk = _Desk(wards, caller, clock)
+    desk = _Desk(wards, caller, clock, handed_over)
     routes = APIRouter(prefix=PREFIX, tags=["wards"])
     _add_wards(routes, desk)
     _add_stays(routes, desk)
@@ -569,7 +577,9 @@ def _add_settlements(routes: APIRouter, desk: _Desk) -> None:
         today = business_date(desk.clock.now())
         made = desk.wards.bedside.settle(
             command_id=CommandId(command_id),
-            evidence=evidence_at_window(body.evidence, seen_by=who.staff_id, today=today),
+            evidence=evidence_at_window(
+                body.evidence, seen_by=who.staff_id, today=today, handed_over=desk.handed_over
+            ),
             from_wallet_fen=Fen(body.from_wallet_fen),
         )
         return _payment(made)

@@ -105,11 +105,24 @@ def test_staff_admit_on_a_document_that_they_saw(wards: Wards) -> None:
     check = StaffCheck(NURSE, CheckReason.DOCUMENT)
 
     stay = wards.stays.admit(
-        **_asked(wards, evidence=evidence, check=check, insutype="310")  # type: ignore[arg-type]
+        **_asked(wards, evidence=evidence, check=check)  # type: ignore[arg-type]
     )
 
-    assert stay.channel is Channel.DOCUMENT
+    assert (stay.channel, stay.insutype) == (Channel.DOCUMENT, "310")
     assert wards.world.insurer.stays[stay.stay_no][0].evidence == evidence
+
+
+def test_the_document_of_somebody_else_admits_nobody(wards: Wards) -> None:
+    evidence = DocumentEvidence(LI.certno, NURSE, wards.world.scan().intent_id)
+    check = StaffCheck(NURSE, CheckReason.DOCUMENT)
+
+    with pytest.raises(Refused) as refused:
+        wards.stays.admit(
+            **_asked(wards, evidence=evidence, check=check)  # type: ignore[arg-type]
+        )
+
+    assert refused.value.kind.code == "insurer.evidence_of_another"
+    assert _who_lies(wards) == {}
 
 
 @pytest.mark.parametrize(

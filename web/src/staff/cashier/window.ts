@@ -7,7 +7,8 @@ import { newCommand } from '../command'
 import { fenOf } from '../money'
 import { evidenceOf, nothingShown, type Shown } from '../parts/evidence'
 import { splitOf } from '../parts/split'
-import type { Bill, Items, Receipt, Standing } from '../types'
+import { handedOver } from '../parts/atDesk'
+import type { Asked, Bill, Items, Receipt, Standing } from '../types'
 import { askedOf, isAsking, openBill, stepOf, sumOf, unpaid, type Tender } from './flow'
 
 const PATH = '/hospital/v1/cashier'
@@ -22,6 +23,8 @@ export function useWindow() {
   const shown = ref<Shown>(nothingShown())
   const tenders = ref<Tender[]>([])
   const overrideId = ref<string | null>(null)
+  /** Somebody was found who has nothing open. */
+  const nothingOpen = ref(false)
   /** Of the taking: kept while it is the same money, so that a second press takes nothing twice. */
   let taking = newCommand()
 
@@ -39,6 +42,7 @@ export function useWindow() {
     shown.value = nothingShown()
     tenders.value = []
     overrideId.value = refusal.value = null
+    nothingOpen.value = false
     taking = newCommand()
   }
 
@@ -49,8 +53,21 @@ export function useWindow() {
     const answered = await act(() => lookUp(asked.by, asked.text))
     if (answered === undefined) return
     if (asked.by === 'document') shown.value.idNumber = asked.text
-    found.value = answered
-    const only = answered.length === 1 ? answered[0] : undefined
+    await foundThese(answered)
+  }
+
+  /** Whose card or code it is. What was shown stays: the person goes on to settle with it. */
+  async function findShown(): Promise<void> {
+    const evidence = evidenceOf(shown.value, 'lookup')
+    const answered = await act(() => got(hospital.POST(`${PATH}/people`, { body: { evidence } })))
+    if (answered === undefined) return
+    await foundThese(answered)
+  }
+
+  async function foundThese(these: readonly Items[]): Promise<void> {
+    found.value = these
+    nothingOpen.value = these.length === 0
+    const only = these.length === 1 ? these[0] : undefined
     if (only !== undefined) await choose(only)
   }
 
@@ -82,6 +99,17 @@ export function useWindow() {
     shown.value.pin = shown.value.token = ''
     if (made === undefined) return
     bill.value = made
+    await refresh()
+  }
+
+  /** The terminal beside has handed the face over: settle with it. */
+  async function settleHanded(asked: Asked): Promise<void> {
+    const of = bill.value
+    if (of === null) return
+    const params = { path: { payment: of.payment } }
+    const body = { evidence: handedOver(asked), from_wallet_fen: asked.from_wallet_fen, override_id: null }
+    const made = await act(() => got(hospital.POST(`${PATH}/payments/{payment}/settlement`, { params, body })))
+    if (made !== undefined) bill.value = made
     await refresh()
   }
 
@@ -139,7 +167,13 @@ export function useWindow() {
     }
     const taken = await act(() => got(hospital.POST(`${PATH}/payments/{payment}/taking`, { params, body })))
     if (taken === undefined) return
-    standing.value = { ...of, due_fen: 0, taking: taken }
+    const paid = { ...of, due_fen: 0, taking: taken }
+    standing.value = paid
+    const known = items.value
+    if (known !== null) {
+      const payments = known.payments.map((each) => (each.payment.payment === of.payment.payment ? paid : each))
+      items.value = { ...known, payments }
+    }
     await print()
   }
 
@@ -168,10 +202,10 @@ export function useWindow() {
   }
 
   return {
-    busy, refusal, found, items, bill, standing, receipt, shown, tenders, overrideId,
+    busy, refusal, found, items, bill, standing, receipt, shown, tenders, overrideId, nothingOpen,
     step, split, dueFen, sum,
     asking: computed(() => bill.value !== null && isAsking(bill.value.state)),
-    clear, find, choose, prepare, settle, waitForFace, refresh, resolve, take, print, propose,
+    clear, find, findShown, choose, prepare, settle, settleHanded, waitForFace, refresh, resolve, take, print, propose,
   }
 }
 

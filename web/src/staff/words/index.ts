@@ -23,9 +23,11 @@ export function makeI18n(locale: Locale = keptLocale()) {
 
 /** Words of the pages by their key, and words of the server by the language. */
 export function useWords() {
-  const { t, locale } = useI18n()
+  const { t, te, locale } = useI18n()
   return {
     t: (key: string, named: Record<string, string | number> = {}) => t(key, named),
+    /** Whether there are words for it. */
+    has: (key: string) => te(key),
     of: (pair: Pair) => (locale.value === 'en' ? pair.en : pair.zh),
     /** Of two names of one thing. */
     either: (zhName: string, enName: string) => (locale.value === 'en' && enName !== '' ? enName : zhName),

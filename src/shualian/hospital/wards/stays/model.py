@@ -316,8 +316,8 @@ NO_STAFF_CHECK = hospital_kind(
 )
 INSURANCE_NOT_NAMED = hospital_kind(
     "insurance_not_named",
-    "没有刷脸时要选定险种",
-    "Without a face the insurance must be named",
+    "什么都没有出示时要选定险种",
+    "Where nothing was shown the insurance must be named",
     "请在入院登记里选择险种",
     "Choose the insurance in the admission",
 )

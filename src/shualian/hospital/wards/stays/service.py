@@ -42,7 +42,6 @@ from shualian.hospital.model import (
     CertificateType,
     Evidence,
     FaceEvidence,
-    PersonQuery,
     StayMessage,
     age_band,
     any_evidence_from_bytes,
@@ -59,7 +58,6 @@ from shualian.hospital.ports import (
     FaceProofs,
     FieldSealer,
     InsurerPlatform,
-    ask_insurer,
     command_insurer,
 )
 from shualian.hospital.records.service import Records
@@ -284,8 +282,8 @@ class Stays:
             evidence: A face taken for the admission of the record's person, or what else was
                 shown; anything but a face needs ``check`` too.
             check: Who answers for it, and why without a face.
-            insutype: Under which insurance, or ``SELF_PAID``; asked of the insurer with a face when
-                not given.
+            insutype: Under which insurance, or ``SELF_PAID``; asked of the insurer with what was
+                shown when not given.
             med_type: 医疗类别.
 
         Raises:
@@ -513,10 +511,11 @@ class Stays:
             # Whoever stands here must be whose record it is.
             if check_proof(evidence, proof, ADMISSION_SCENES) != identity.psn_no:
                 raise Refused(PROOF_NOT_FITTING, differs="person")
-            if insutype is None:
-                query = PersonQuery(self._institution, identity.psn_no, evidence)
-                person = ask_insurer(self._insurer.person_information, query)
-                insutype = insurance_in_force(person)
+        if insutype is None and evidence is not None:
+            person = self._records.person_of(
+                evidence, scenes=ADMISSION_SCENES, expected=identity.psn_no
+            )
+            insutype = insurance_in_force(person)
         if insutype is None:
             raise Refused(INSURANCE_NOT_NAMED)
         now = self._clock.now()
