@@ -150,10 +150,25 @@ def test_nobody_else_takes_the_patients_place(world: World) -> None:
         assert refused.value.kind is ORDER_OF_ANOTHER_PERSON
 
 
+def test_one_scan_pays_at_the_desk_and_lets_the_patient_in(any_world: World) -> None:
+    world = any_world
+    encounter = world.registered()
+    order_no = world.signed(encounter, CHEST_CT).order.order_no
+    payment = world.prepared(encounter)
+    scan = world.confirmed(payment)
+    with pytest.raises(Refused) as caught:
+        arrived(world, order_no, scan)
+    assert caught.value.kind is ORDER_NOT_PAID
+
+    world.payments.settle(command_id=payment.command_id, evidence=scan)
+
+    assert arrived(world, order_no, scan).state is ExamState.ARRIVED
+
+
 def test_a_face_for_another_scene_or_from_another_place_does_not_count(world: World) -> None:
     order_no = paid_order(world)
     with pytest.raises(Refused) as refused:
-        arrived(world, order_no, world.scan(scene=Scene.SETTLEMENT))
+        arrived(world, order_no, world.scan(scene=Scene.REGISTRATION))
     assert refused.value.kind is SCENE_NOT_ALLOWED
     scanned = world.scan(scene=Scene.EXAMINATION)
     with pytest.raises(Refused) as refused:

@@ -34,8 +34,8 @@ from shualian.verification.model import FaceProof, Scene
 
 EXAMINED = frozenset((OrderKind.EXAMINATION, OrderKind.LABORATORY))
 """The kinds of order that are performed here."""
-ARRIVAL_SCENES = frozenset((Scene.EXAMINATION, Scene.CONSULTATION))
-"""For which scenes a face may report at the desk."""
+ARRIVAL_SCENES = frozenset((Scene.EXAMINATION, Scene.CONSULTATION, Scene.SETTLEMENT))
+"""For which scenes a face may report at the desk; who has just paid there goes on in that scan."""
 COLLECTION_SCENES = frozenset((Scene.REPORT_COLLECTION,))
 """For which scenes a face may take a report away."""
 
