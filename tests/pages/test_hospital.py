@@ -8,7 +8,7 @@ from playwright.sync_api import Route, expect
 
 from pages.audit import audit
 from pages.house import PIN, House
-from pages.kiosk import Kiosk, kiosk_in
+from pages.kiosk import MISSED, Kiosk, kiosk_in
 from shualian.core.identifiers import PersonNo
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.model import Channel
@@ -217,3 +217,60 @@ def test_who_shows_a_card_and_types_its_pin_pays_the_same(
     payment = house.payments(encounter.encounter_no)[-1]
     assert payment.channel is Channel.CARD
     assert house.wallet_balance(patient) == money - payment.confirmed.amounts.psn_cash_pay
+
+
+@pytest.fixture
+def patient_again(house: House) -> Iterator[None]:
+    """Afterwards the patient stands there again."""
+    yield
+    house.stands_there(city.PATIENT_SEEN)
+
+
+def _refused_face(kiosk: Kiosk) -> str:
+    """Who is not let through is told why and shown every other way; gives the code."""
+    kiosk.enrolled().touch("start").at("home")
+    kiosk.touch("task-pay").at("way")
+    kiosk.touch("way-face", "tick-comparison", "agree").at("refused")
+    audit(kiosk.page)
+    assert city.PATIENT.name[0] not in kiosk.part("reason").inner_text()
+    return kiosk.part("reason").get_attribute("data-code") or ""
+
+
+@pytest.mark.usefixtures("patient", "encounter", "patient_again")
+def test_a_stranger_learns_nothing_of_anybody_and_is_shown_the_other_ways(house: House) -> None:
+    house.stands_there(city.STRANGER_SEEN)
+    with kiosk_in(house) as kiosk:
+        code = _refused_face(kiosk)
+        while code in MISSED:
+            kiosk.touch("exit-again").at("refused")
+            code = kiosk.part("reason").get_attribute("data-code") or ""
+        assert code.startswith("verification.unknown")
+        assert kiosk.part("exit-other").count() + kiosk.part("exit-number").count() > 0
+        assert kiosk.errors == []
+
+
+@pytest.mark.usefixtures("patient", "encounter", "patient_again")
+def test_a_screen_with_the_patients_face_opens_nothing(house: House) -> None:
+    house.holds_a_screen(city.PATIENT_SEEN)
+    with kiosk_in(house) as kiosk:
+        assert _refused_face(kiosk) in {*MISSED, "no_face"}
+        assert kiosk.errors == []
+
+
+def test_the_same_bill_at_two_machines_at_once_is_charged_once(
+    house: House, patient: PersonNo, encounter: Encounter
+) -> None:
+    house.ordered(encounter, CHEST_CT)
+    money = house.wallet_balance(patient)
+    with kiosk_in(house) as one, kiosk_in(house) as other:
+        _at_bill(one.enrolled())
+        _at_bill(other.enrolled())
+        for kiosk in (other, one):
+            kiosk.touch("confirm").types(PIN).touch("ok")
+        expect(other.page.locator("h1")).to_contain_text("缴费成功")
+        one.at("refused")
+        audit(one.page)
+
+        done = [each for each in house.payments(encounter.encounter_no) if each.done][-1]
+        assert house.wallet_balance(patient) == money - done.confirmed.amounts.psn_cash_pay
+        assert one.errors == other.errors == []

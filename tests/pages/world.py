@@ -26,7 +26,8 @@ from shualian.sandbox.city import SamplePerson
 from shualian.sandbox.loopback import free_socket, served
 from shualian.sandbox.player import Actor, FaceVideo, encode_frame
 from shualian.sandbox.police_registry.server import put_people, running_registry
-from shualian.sandbox.samples import sample_pictures
+from shualian.sandbox.presentation_attacks import AttackKind, simulate
+from shualian.sandbox.samples import SamplePicture, sample_pictures
 from shualian.terminals.enrolment.model import Invitation, KeyId
 from shualian.terminals.model import Place, TerminalClass
 from shualian.terminals.register.model import CertifiedModel, Coordinates, PlaceSpec
@@ -87,6 +88,19 @@ class Somebody:
         return self._yaw
 
 
+class HeldScreen:
+    """A screen with somebody's face, held still before the camera (a simulated attack)."""
+
+    def __init__(self, sample: SamplePicture) -> None:
+        picture = simulate(sample.picture(), AttackKind.SCREEN_BEZEL_VISIBLE, seed=7)
+        self._frame = encode_frame(picture)
+
+    def frame(self, prompt: str) -> bytes:
+        """The same whatever is asked for."""
+        del prompt
+        return self._frame
+
+
 class World:
     """The insurer and its terminal listener, over loopback."""
 
@@ -104,7 +118,7 @@ class World:
         opened.callback(self.side.close)
         self.side.institutions.contract(city.HOSPITAL)
         self.side.terminals.register.register_model(actor=city.SUPERVISOR, model=_MODEL)
-        self.somebody = Somebody(Actor.of(self.samples[city.PATIENT_SEEN]))
+        self.somebody: Somebody | HeldScreen = Somebody(Actor.of(self.samples[city.PATIENT_SEEN]))
         self.listener = self._terminal_listener(opened)
         self.listener.add_api_route(FRAME_PATH, self._frame, include_in_schema=False)
         opened.enter_context(served(self.listener, listening))
@@ -170,6 +184,10 @@ class World:
     def stands_there(self, name: str) -> None:
         """Who is before the camera from now on, by the name of a sample picture."""
         self.somebody = Somebody(Actor.of(self.samples[name]))
+
+    def holds_a_screen(self, name: str) -> None:
+        """Whose face is on the screen that is before the camera from now on."""
+        self.somebody = HeldScreen(self.samples[name])
 
     def _frame(self, prompt: str = "") -> Response:
         return Response(self.somebody.frame(prompt), media_type="image/jpeg")

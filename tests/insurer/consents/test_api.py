@@ -77,7 +77,7 @@ class Proofs:
             raise Refused(WRONG_PROOF)
         return ConfirmedPerson(
             subject=person,
-            session_id=SessionId(f"S-{auth_no[:8]}"),
+            session_id=SessionId(f"S-1{auth_no[:8]}"),
             factors=frozenset((Factor.FACE, Factor.DOCUMENT)),
             active=True,
             registry=RegistryVerdict.MATCH,
