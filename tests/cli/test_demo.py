@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from shualian.cli.demo import FAILED_EXIT_CODE
@@ -31,6 +32,16 @@ class Told:
 
     def play(self) -> Iterator[VisitStep]:
         yield from self._steps
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """The demo silences the log of its process; here that is the suite's."""
+    before = structlog.get_config() if structlog.is_configured() else None
+    yield
+    structlog.reset_defaults()
+    if before is not None:
+        structlog.configure(**before)
 
 
 @pytest.fixture
