@@ -3,10 +3,20 @@ from datetime import timedelta
 import pytest
 
 from hospital.cashier.desk import approved, in_cash, refusal
-from hospital.world import CLERK, HOSPITAL, OTHER_HOSPITAL, START, World, command
+from hospital.world import (
+    CLERK,
+    DOCTOR,
+    HOSPITAL,
+    INTERNAL,
+    OTHER_HOSPITAL,
+    START,
+    World,
+    command,
+)
 from shualian.core.clock import business_date
 from shualian.hospital.cashier.overrides.model import OverrideKind
 from shualian.hospital.cashier.tenders.model import Offer, TenderKind
+from shualian.hospital.encounters.model import Override, OverrideReason
 from shualian.hospital.model import Channel
 from shualian.hospital.payments.model import Payment
 from shualian.hospital.statistics import store
@@ -64,6 +74,22 @@ def test_a_payment_by_document_is_counted_as_one_and_has_no_first_frame(world: W
     assert (use.channel, use.first_frame_at, use.terminal_id) == (Channel.DOCUMENT, None, None)
     (registration,) = uses(world, Act.REGISTRATION)
     assert registration.channel is Channel.FACE
+
+
+def test_who_was_registered_without_showing_anything_was_seen_by_no_channel(
+    world: World,
+) -> None:
+    world.encounters.register(
+        command_id=command(),
+        record_no=world.record().record_no,
+        department=INTERNAL,
+        doctor=DOCTOR,
+        evidence=None,
+        override=Override(CLERK, OverrideReason.UNCONSCIOUS),
+    )
+
+    assert uses(world, Act.REGISTRATION) == []
+    assert len(world.database.read(lambda c: store.seen(c, HOSPITAL, DAY, DAY))) == 1
 
 
 def test_an_override_counts_once_it_was_used_and_what_was_taken_back_not_at_all(

@@ -62,7 +62,9 @@ def _registrations(
     connection: Connection, institution: InstitutionCode, first: date, last: date
 ) -> Sequence[Use]:
     table = encounters
-    query = select(table).where(*_here(institution, first, last))
+    # Whom staff registered without anything shown used no channel; they count as seen.
+    shown = table.c.channel.is_not(None)
+    query = select(table).where(*_here(institution, first, last), shown)
     return [
         Use(
             act=Act.REGISTRATION,
