@@ -1345,6 +1345,7 @@ class Hospital:
     clinical: ClinicalOrders
     examinations: Examinations
     doctor_desk: DoctorDesk
+    payers: Payers
 
 
 @dataclass
@@ -1391,6 +1392,7 @@ class World:
         self.clinical = self.hospital.clinical
         self.examinations = self.hospital.examinations
         self.doctor_desk = self.hospital.doctor_desk
+        self.payers = self.hospital.payers
 
     def hospital_of(self, institution: InstitutionCode) -> Hospital:
         """The services of a hospital that keeps its rows in the same database."""
@@ -1565,6 +1567,7 @@ class World:
                 clinical=clinical,
                 examinations=examinations,
             ),
+            payers=payers,
         )
 
     def wait(self, time: timedelta) -> None:

@@ -60,6 +60,22 @@ def test_one_scan_pays_and_takes_the_medicine(pharmacy: Pharmacy) -> None:
     assert {state for _, _, state in pharmacy.world.insurer.boxes.values()} == {"live"}
 
 
+def test_medicine_without_insurance_is_paid_at_the_cashier_and_handed_out(
+    pharmacy: Pharmacy,
+) -> None:
+    world = pharmacy.world
+    request = pharmacy.prescribed(encounter=world.registered(self_paid=True))
+    world.dispensing.review(REVIEWER, request_no=request.request_no)
+    payment = world.payments.get(command_id=pharmacy.paid(request))
+    pharmacy.prepared(request)
+    handover = pharmacy.billed(request.request_no)
+
+    out = pharmacy.release(handover, pharmacy.face(handover))
+
+    assert out.state is RequestState.RELEASED
+    assert payment.answer.amounts.psn_cash_pay == payment.answer.amounts.medfee_sumamt > 0
+
+
 def test_the_same_command_again_gives_the_same_and_looks_at_no_proof(pharmacy: Pharmacy) -> None:
     pharmacy.world.agreed()
     handover = pharmacy.ready()

@@ -71,7 +71,7 @@ class Wards:
             database=database,
             clock=world.clock,
             records=world.records,
-            insurer=world.insurer,
+            insurer=world.payers,
             sealer=world.sealer,
             agreements=world.agreements,
             stays=StayBillsOf(institution=HOSPITAL, database=database),
@@ -82,7 +82,7 @@ class Wards:
             clock=world.clock,
             records=world.records,
             proofs=world.proofs,
-            insurer=world.insurer,
+            insurer=world.payers,
             sealer=world.sealer,
             orders=world.orders,
             payments=self.payments,
@@ -95,7 +95,12 @@ class Wards:
         self.dialysis = self.services.dialysis
 
     def admitted(
-        self, person: InsuredPerson = ZHANG, *, ward: Ward = EAST, bed_no: str = "1"
+        self,
+        person: InsuredPerson = ZHANG,
+        *,
+        ward: Ward = EAST,
+        bed_no: str = "1",
+        insutype: str | None = None,
     ) -> Stay:
         """Somebody who was admitted by face."""
         return self.stays.admit(
@@ -106,6 +111,7 @@ class Wards:
             nursing=NursingClass.TWO,
             doctor=DOCTOR,
             evidence=self.world.scan(person, scene=Scene.ADMISSION),
+            insutype=insutype,
         )
 
     def ordered(self, stay: Stay, *codes: str) -> Sequence[ChargeItem]:

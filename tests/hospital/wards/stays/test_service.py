@@ -23,9 +23,11 @@ from shualian.hospital.model import (
     OUTCOME_UNKNOWN,
     PROOF_NOT_FITTING,
     SCENE_NOT_ALLOWED,
+    SELF_PAID,
     Channel,
     DocumentEvidence,
 )
+from shualian.hospital.selfpaid.model import is_self_paid
 from shualian.hospital.wards.stays import model
 from shualian.hospital.wards.stays.model import (
     BED_NOT_FOUND,
@@ -320,6 +322,22 @@ def test_a_stay_ends_when_all_is_settled_and_not_before(wards: Wards) -> None:
     assert _kind(still_here) is STAY_OPEN
     assert wards.stays.get(stay_no=stay.stay_no).state is StayState.CLOSED
     assert wards.admitted(bed_no="2").state is StayState.ADMITTED
+
+
+def test_a_stay_without_insurance_is_paid_alone_to_its_end(any_wards: Wards) -> None:
+    stay = any_wards.admitted(insutype=SELF_PAID)
+    any_wards.ordered(stay)
+    middle = any_wards.settled(stay)
+    any_wards.pass_days(2)
+    any_wards.stays.discharge(stay_no=stay.stay_no)
+    end = any_wards.settled(stay)
+
+    assert is_self_paid(stay.visit_id)
+    assert not any_wards.world.insurer.visits
+    own = [each.answer.amounts.psn_cash_pay for each in (middle, end)]
+    assert min(own) > 0
+    assert sum(own) == any_wards.charged_fen(stay.stay_no)
+    assert any_wards.stays.close(stay_no=stay.stay_no).state is StayState.CLOSED
 
 
 def test_a_bill_that_was_shown_is_withdrawn_before_the_discharge(wards: Wards) -> None:
