@@ -10,11 +10,12 @@ from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from shualian.core.id_number import parse_id_number
 from shualian.core.identifiers import AuthNo, IntentId, StaffId, TerminalId
 from shualian.core.refusals import Refused
+from shualian.hospital.api import Body
 from shualian.hospital.model import (
     HANDOVER_GONE,
     AtTerminal,
@@ -34,11 +35,7 @@ _Pin = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 _IdText = Annotated[str, StringConstraints(min_length=15, max_length=20)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class FaceBody(_Body):
+class FaceBody(Body):
     """A confirmed face."""
 
     kind: Literal["face"]
@@ -64,7 +61,7 @@ class FaceAtWindowBody(FaceBody):
     terminal_id: TerminalText
 
 
-class HandedOverBody(_Body):
+class HandedOverBody(Body):
     """A confirmed face that the terminal at this desk handed over; its number is no secret."""
 
     kind: Literal["handed_over"]
@@ -75,7 +72,7 @@ HandedOver: TypeAlias = Callable[[str, StaffId], FaceEvidence]
 """Finds what was handed over for one who asked; refuses as ``hospital.handover_gone``."""
 
 
-class CodeBody(_Body):
+class CodeBody(Body):
     """A scanned code of the person's own e-voucher."""
 
     kind: Literal["code"]
@@ -83,7 +80,7 @@ class CodeBody(_Body):
     intent_id: IntentText
 
 
-class CardBody(_Body):
+class CardBody(Body):
     """A card that was read, with the PIN that the person typed."""
 
     kind: Literal["card"]
@@ -92,7 +89,7 @@ class CardBody(_Body):
     intent_id: IntentText
 
 
-class DocumentBody(_Body):
+class DocumentBody(Body):
     """An ID document that the signed-in clerk saw."""
 
     kind: Literal["document"]

@@ -8,7 +8,9 @@ from shualian.core.identifiers import (
     AuthNo,
     EncounterNo,
     InstitutionCode,
+    PersonNo,
     SettlementId,
+    TerminalId,
 )
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
@@ -222,6 +224,29 @@ class InsurerPlatform(Protocol):
 
         Raises:
             Refused: See the class; also when there are charge items.
+        """
+        ...
+
+
+class Calls(Protocol):
+    """The insurer's side, whose terminals compare with the one person who is called to them.
+
+    An implementation never runs inside a database transaction.
+    """
+
+    def call(self, terminal_id: TerminalId, psn_no: PersonNo) -> None:
+        """Arm a terminal of the hospital for the patient who is called to it.
+
+        Raises:
+            Refused: When it is not the hospital's, or nobody can be told now.
+        """
+        ...
+
+    def end_call(self, terminal_id: TerminalId) -> None:
+        """Disarm a terminal.
+
+        Raises:
+            Refused: When nobody can be told now.
         """
         ...
 

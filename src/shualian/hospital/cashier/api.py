@@ -11,11 +11,12 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from shualian.core.clock import Clock, business_date
 from shualian.core.identifiers import CommandId, EncounterNo, RecordNo, StaffId
 from shualian.core.money import Fen
+from shualian.hospital.api import Body
 from shualian.hospital.cashier.closing.model import Closing, Difference, HospitalDay, Totals
 from shualian.hospital.cashier.closing.service import DayReport
 from shualian.hospital.cashier.model import Receipt
@@ -76,17 +77,13 @@ class Language(StrEnum):
     EN = "en"
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class LookUpBody(_Body):
+class LookUpBody(Body):
     """Whose open items: by what the person shows."""
 
     evidence: EvidenceAtWindow
 
 
-class PrepareBody(_Body):
+class PrepareBody(Body):
     """Show who would pay what."""
 
     command_id: _Command
@@ -94,7 +91,7 @@ class PrepareBody(_Body):
     acct_used_flag: bool = True
 
 
-class SettleBody(_Body):
+class SettleBody(Body):
     """Settle what was shown, on the person's evidence."""
 
     evidence: EvidenceAtWindow
@@ -102,7 +99,7 @@ class SettleBody(_Body):
     override_id: _Command | None = None
 
 
-class TenderBody(_Body):
+class TenderBody(Body):
     """One tender as it was given."""
 
     kind: TenderKind
@@ -110,39 +107,39 @@ class TenderBody(_Body):
     reference: _Reference = ""
 
 
-class TakeBody(_Body):
+class TakeBody(Body):
     """What a person gives for the cash share."""
 
     command_id: _Command
     tenders: list[TenderBody] = Field(min_length=1, max_length=10)
 
 
-class CancelBody(_Body):
+class CancelBody(Body):
     """Take a settlement back."""
 
     override_id: _Command | None = None
 
 
-class CommandBody(_Body):
+class CommandBody(Body):
     """A command of its own."""
 
     command_id: _Command
 
 
-class GivenBody(_Body):
+class GivenBody(Body):
     """Under which number the terminal gave it back."""
 
     reference: _Reference
 
 
-class DivertBody(_Body):
+class DivertBody(Body):
     """Another way back, which two people have agreed to."""
 
     way: TenderKind
     override_id: _Command
 
 
-class OpenShiftBody(_Body):
+class OpenShiftBody(Body):
     """Open a shift with what was counted: pieces by denomination in fen."""
 
     command_id: _Command
@@ -150,7 +147,7 @@ class OpenShiftBody(_Body):
     count: _Count
 
 
-class HandOverBody(_Body):
+class HandOverBody(Body):
     """What was counted at the end, and what stays in the drawer."""
 
     count: _Count
@@ -158,7 +155,7 @@ class HandOverBody(_Body):
     reason: DifferenceReason = DifferenceReason.NONE
 
 
-class ProposeBody(_Body):
+class ProposeBody(Body):
     """Turn the first key."""
 
     command_id: _Command
@@ -169,20 +166,20 @@ class ProposeBody(_Body):
     text: _Text
 
 
-class DecideBody(_Body):
+class DecideBody(Body):
     """Turn the second key, or do not."""
 
     approves: bool
 
 
-class CloseBody(_Body):
+class CloseBody(Body):
     """Close a day; differences are accepted with a reason only."""
 
     command_id: _Command
     reason: Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS_MAX)] = ""
 
 
-class AmountsAnswer(_Body):
+class AmountsAnswer(Body):
     """Who pays what, in fen, by the national names."""
 
     medfee_sumamt: int
@@ -199,7 +196,7 @@ class AmountsAnswer(_Body):
     balc: int
 
 
-class PaymentAnswer(_Body):
+class PaymentAnswer(Body):
     """A payment as a window shows it; the person confirms ``intent_id`` for ``amount_max_fen``."""
 
     payment: str
@@ -213,7 +210,7 @@ class PaymentAnswer(_Body):
     from_wallet_fen: int
 
 
-class TenderAnswer(_Body):
+class TenderAnswer(Body):
     """What one tender paid."""
 
     kind: TenderKind
@@ -222,7 +219,7 @@ class TenderAnswer(_Body):
     reference: str
 
 
-class TakingAnswer(_Body):
+class TakingAnswer(Body):
     """What was taken for a payment."""
 
     command_id: str
@@ -233,7 +230,7 @@ class TakingAnswer(_Body):
     taken_at: datetime
 
 
-class RefundAnswer(_Body):
+class RefundAnswer(Body):
     """A part that is or was due back."""
 
     refund_id: str
@@ -246,14 +243,14 @@ class RefundAnswer(_Body):
     given_at: datetime | None
 
 
-class CancelAnswer(_Body):
+class CancelAnswer(Body):
     """A settlement that was taken back, with what is due back at the window."""
 
     payment: PaymentAnswer
     refunds: list[RefundAnswer]
 
 
-class LineAnswer(_Body):
+class LineAnswer(Body):
     """One line of a bill; ``self_paid_fen`` is outside the insurance, ``upfront_fen`` paid first.
 
     Both are none before the insurer has classed the line.
@@ -269,7 +266,7 @@ class LineAnswer(_Body):
     upfront_fen: int | None
 
 
-class BatchAnswer(_Body):
+class BatchAnswer(Body):
     """Charge items that are not settled."""
 
     chrg_bchno: str
@@ -280,7 +277,7 @@ class BatchAnswer(_Body):
     lines: list[LineAnswer]
 
 
-class StandingAnswer(_Body):
+class StandingAnswer(Body):
     """A payment with what is to be taken now."""
 
     payment: PaymentAnswer
@@ -289,7 +286,7 @@ class StandingAnswer(_Body):
     refunds: list[RefundAnswer]
 
 
-class OpenItemsAnswer(_Body):
+class OpenItemsAnswer(Body):
     """What is open of one encounter."""
 
     encounter_no: str
@@ -299,7 +296,7 @@ class OpenItemsAnswer(_Body):
     payments: list[StandingAnswer]
 
 
-class ShiftAnswer(_Body):
+class ShiftAnswer(Body):
     """A shift; ``expected_fen`` is what its drawer must hold now."""
 
     shift_id: str
@@ -314,7 +311,7 @@ class ShiftAnswer(_Body):
     confirmed_by: str | None
 
 
-class ShiftViewAnswer(_Body):
+class ShiftViewAnswer(Body):
     """A shift with what must be in its drawer and on its slips."""
 
     shift: ShiftAnswer
@@ -324,7 +321,7 @@ class ShiftViewAnswer(_Body):
     takings: int
 
 
-class OverrideAnswer(_Body):
+class OverrideAnswer(Body):
     """An override as it stands."""
 
     override_id: str
@@ -338,7 +335,7 @@ class OverrideAnswer(_Body):
     decided_by: str | None
 
 
-class TotalsAnswer(_Body):
+class TotalsAnswer(Body):
     """Sums of a day."""
 
     lines: int
@@ -348,7 +345,7 @@ class TotalsAnswer(_Body):
     cash_fen: int
 
 
-class DifferenceAnswer(_Body):
+class DifferenceAnswer(Body):
     """A difference with its cause and what would mend it."""
 
     cause: str
@@ -358,7 +355,7 @@ class DifferenceAnswer(_Body):
     expected_fen: int
 
 
-class BooksAnswer(_Body):
+class BooksAnswer(Body):
     """The hospital's own books of a day."""
 
     totals: TotalsAnswer
@@ -370,7 +367,7 @@ class BooksAnswer(_Body):
     undecided: int
 
 
-class DayAnswer(_Body):
+class DayAnswer(Body):
     """A day's comparison."""
 
     day: date
@@ -381,7 +378,7 @@ class DayAnswer(_Body):
     open_shifts: list[ShiftAnswer]
 
 
-class ClosingAnswer(_Body):
+class ClosingAnswer(Body):
     """A closed day."""
 
     day: date
@@ -392,7 +389,7 @@ class ClosingAnswer(_Body):
     reason: str
 
 
-class ReceiptAnswer(_Body):
+class ReceiptAnswer(Body):
     """A receipt: the figures, and the lines to print."""
 
     setl_id: str

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo, PersonNo, TerminalId
+from shualian.core.identifiers import ChargeItemNo, CommandId, EncounterNo
 from shualian.core.money import Fen
 from shualian.hospital.dispensing.model import PrescribedLine, Standing
 from shualian.hospital.orders.model import PriceList
@@ -74,20 +74,5 @@ class Refunds(Protocol):
         Raises:
             Refused: ``FINAL``: nothing was given back and nothing will be; every other end means
                 that it is not known, and the same command is asked again.
-        """
-        ...
-
-
-class Calls(Protocol):
-    """The insurer's side, whose terminals compare with the one person who is called to them.
-
-    An implementation never runs inside a database transaction.
-    """
-
-    def call(self, terminal_id: TerminalId, psn_no: PersonNo) -> None:
-        """Arm a terminal of the hospital for the patient who is called to it.
-
-        Raises:
-            Refused: When it is not the hospital's, or nobody can be told now.
         """
         ...

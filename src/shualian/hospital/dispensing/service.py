@@ -80,7 +80,7 @@ from shualian.hospital.dispensing.model import (
     stood_by,
     trace_line,
 )
-from shualian.hospital.dispensing.ports import Calls, Prescriptions
+from shualian.hospital.dispensing.ports import Prescriptions
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
 from shualian.hospital.model import (
@@ -104,7 +104,7 @@ from shualian.hospital.payments.model import (
     parse_slip_no,
 )
 from shualian.hospital.payments.service import Payments
-from shualian.hospital.ports import FaceProofs, FieldSealer, InsurerPlatform, ask_insurer
+from shualian.hospital.ports import Calls, FaceProofs, FieldSealer, InsurerPlatform, ask_insurer
 from shualian.hospital.records.service import Records
 from shualian.hospital.stock import store as stock
 from shualian.hospital.stock.model import Movement, MovementKind, Place, picked

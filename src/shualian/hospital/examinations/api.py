@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from shualian.core.clock import Clock, business_date
 from shualian.core.identifiers import CommandId
+from shualian.hospital.api import Body
 from shualian.hospital.clinical.api import DoctorOf
 from shualian.hospital.clinical.model import OrderKind, OrderNo
 from shualian.hospital.evidence_body import (
@@ -62,11 +63,7 @@ _Value = Annotated[Decimal, Field(max_digits=20, decimal_places=8, allow_inf_nan
 _Caller = Callable[[Request], Caller]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class ArriveBody(_Body):
+class ArriveBody(Body):
     """The patient has come to the desk."""
 
     command_id: _Command
@@ -74,7 +71,7 @@ class ArriveBody(_Body):
     evidence: EvidenceAtWindow
 
 
-class ArriveAtTerminalBody(_Body):
+class ArriveAtTerminalBody(Body):
     """The patient has come to the terminal at the desk."""
 
     command_id: _Command
@@ -82,7 +79,7 @@ class ArriveAtTerminalBody(_Body):
     evidence: EvidenceAtTerminal
 
 
-class ValueBody(_Body):
+class ValueBody(Body):
     """One measured value with its ranges."""
 
     name: _Short
@@ -94,7 +91,7 @@ class ValueBody(_Body):
     critical_high: _Value | None = None
 
 
-class ReportBody(_Body):
+class ReportBody(Body):
     """What was found."""
 
     command_id: _Command
@@ -104,13 +101,13 @@ class ReportBody(_Body):
     is_critical: bool = False
 
 
-class OwnReportsBody(_Body):
+class OwnReportsBody(Body):
     """Who asks what can be collected."""
 
     evidence: EvidenceAtTerminal
 
 
-class CollectBody(_Body):
+class CollectBody(Body):
     """Take a report away at a machine."""
 
     command_id: _Command
@@ -118,7 +115,7 @@ class CollectBody(_Body):
     evidence: EvidenceAtTerminal
 
 
-class HandOutBody(_Body):
+class HandOutBody(Body):
     """Hand a report out at a window, to the patient or to a proxy with an own document."""
 
     command_id: _Command

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from shualian.core.clock import Clock
 from shualian.core.identifiers import CommandId, InstitutionCode, TerminalId
 from shualian.core.refusals import Refused
+from shualian.hospital.api import Body
 from shualian.hospital.dispensing.model import RequestNo
 from shualian.hospital.evidence_body import AskedText, FaceBody, TerminalText
 from shualian.hospital.handovers.model import Asked, AskedState, Desk
@@ -32,11 +33,7 @@ _AskedPath = Annotated[str, Path(pattern=r"^[0-9A-Z]{26}$")]
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z_.]{1,60}$")]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class AskBody(_Body):
+class AskBody(Body):
     """Ask the terminal beside a desk for one scan.
 
     ``subject`` is a payment's command at the cashier and at the bed, and a request for medicine
@@ -49,7 +46,7 @@ class AskBody(_Body):
     from_wallet: bool = False
 
 
-class AskedAnswer(_Body):
+class AskedAnswer(Body):
     """How an asking stands; ``refused`` is the code of what the terminal was refused last."""
 
     asked_no: str
@@ -61,7 +58,7 @@ class AskedAnswer(_Body):
     refused: str
 
 
-class SharesAnswer(_Body):
+class SharesAnswer(Body):
     """Who pays what, in fen, by the national names."""
 
     medfee_sumamt: int
@@ -75,11 +72,11 @@ class SharesAnswer(_Body):
     psn_cash_pay: int
 
 
-class NextBody(_Body):
+class NextBody(Body):
     """What is asked of the terminal that signed this?"""
 
 
-class ScanWantedAnswer(_Body):
+class ScanWantedAnswer(Body):
     """One scan: of whom, for what, and what the person is to confirm."""
 
     asked_no: str
@@ -92,13 +89,13 @@ class ScanWantedAnswer(_Body):
     amounts: SharesAnswer | None
 
 
-class NextAnswer(_Body):
+class NextAnswer(Body):
     """What is asked now; nothing most of the time."""
 
     wanted: ScanWantedAnswer | None
 
 
-class HandOverBody(_Body):
+class HandOverBody(Body):
     """What the person confirmed at this terminal.
 
     With ``from_wallet`` they agreed at this scan that the own share comes from their account.
@@ -109,14 +106,14 @@ class HandOverBody(_Body):
     from_wallet: bool = False
 
 
-class RefusedBody(_Body):
+class RefusedBody(Body):
     """Why there is nothing to hand over yet."""
 
     asked_no: AskedText
     code: _Code
 
 
-class NotedAnswer(_Body):
+class NotedAnswer(Body):
     """Where the asking stands now."""
 
     state: AskedState
@@ -259,14 +256,4 @@ def _wanted(asked: Asked) -> ScanWantedAnswer:
 
 
 def _shares(amounts: Amounts) -> SharesAnswer:
-    return SharesAnswer(
-        medfee_sumamt=amounts.medfee_sumamt,
-        fulamt_ownpay_amt=amounts.fulamt_ownpay_amt,
-        overlmt_selfpay=amounts.overlmt_selfpay,
-        preselfpay_amt=amounts.preselfpay_amt,
-        act_pay_dedc=amounts.act_pay_dedc,
-        fund_pay_sumamt=amounts.fund_pay_sumamt,
-        acct_pay=amounts.acct_pay,
-        acct_mulaid_pay=amounts.acct_mulaid_pay,
-        psn_cash_pay=amounts.psn_cash_pay,
-    )
+    return SharesAnswer(**{name: getattr(amounts, name) for name in SharesAnswer.model_fields})

@@ -31,11 +31,10 @@ from shualian.hospital.handovers.model import (
     Wanted,
     handed_over,
 )
-from shualian.hospital.handovers.ports import Calls
 from shualian.hospital.model import HANDOVER_GONE, AtTerminal, FaceEvidence, check_proof
 from shualian.hospital.payments.model import NOT_SENT, Payment
 from shualian.hospital.payments.service import Payments
-from shualian.hospital.ports import FaceProofs
+from shualian.hospital.ports import Calls, FaceProofs
 from shualian.hospital.records.service import Records
 from shualian.staff.model import Caller
 

@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from shualian.core.clock import Clock, business_date
 from shualian.core.identifiers import CommandId, EncounterNo, InstitutionCode
 from shualian.core.money import Fen
 from shualian.core.refusals import Refused
+from shualian.hospital.api import Body
 from shualian.hospital.evidence_body import (
     EvidenceAtTerminal,
     EvidenceAtWindow,
@@ -53,11 +54,7 @@ _Money = Annotated[int, Field(ge=0, le=1_000_000_000)]
 _Slip = Annotated[str, StringConstraints(min_length=8, max_length=12)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class PrepareBody(_Body):
+class PrepareBody(Body):
     """Show who would pay what of a visit's oldest open bill."""
 
     command_id: _Command
@@ -65,7 +62,7 @@ class PrepareBody(_Body):
     acct_used_flag: bool = True
 
 
-class PaymentBody(_Body):
+class PaymentBody(Body):
     """Which payment."""
 
     command_id: _Command
@@ -78,20 +75,20 @@ class SettleBody(PaymentBody):
     from_wallet_fen: _Money = 0
 
 
-class SettleAtWindowBody(_Body):
+class SettleAtWindowBody(Body):
     """The person confirmed before a member of staff."""
 
     evidence: EvidenceAtWindow
     from_wallet_fen: _Money = 0
 
 
-class SlipBody(_Body):
+class SlipBody(Body):
     """A slip as somebody reads it from paper."""
 
     slip_no: _Slip
 
 
-class ReasonAnswer(_Body):
+class ReasonAnswer(Body):
     """One step by which the insurer came to its amounts."""
 
     rule: str
@@ -104,7 +101,7 @@ class ReasonAnswer(_Body):
     en: str
 
 
-class SplitAnswer(_Body):
+class SplitAnswer(Body):
     """Who pays what, and why; fen, by the names of the national interface."""
 
     setl_id: str | None
@@ -124,7 +121,7 @@ class SplitAnswer(_Body):
     reasons: list[ReasonAnswer]
 
 
-class WalletAnswer(_Body):
+class WalletAnswer(Body):
     """What of the own share comes from an account."""
 
     state: WalletState
@@ -133,7 +130,7 @@ class WalletAnswer(_Body):
     refunded_fen: int
 
 
-class PaymentAnswer(_Body):
+class PaymentAnswer(Body):
     """A payment as it stands.
 
     ``intent_id`` is what the person confirms, for ``amount_max_fen``. ``under_way`` means that
@@ -158,7 +155,7 @@ class PaymentAnswer(_Body):
     cash_due_fen: int | None
 
 
-class OfferAnswer(_Body):
+class OfferAnswer(Body):
     """From which account the own share could be taken, and its limits."""
 
     last_four: str

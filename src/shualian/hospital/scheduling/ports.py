@@ -3,11 +3,12 @@
 from datetime import date
 from typing import Protocol
 
-from shualian.core.identifiers import CommandId, EncounterNo, PersonNo, TerminalId
+from shualian.core.identifiers import CommandId, EncounterNo, PersonNo
 from shualian.core.money import Fen
+from shualian.hospital.ports import Calls
 
 
-class Expectations(Protocol):
+class Expectations(Calls, Protocol):
     """The insurer's side, which looks for the people whom a hospital expects.
 
     An implementation never runs inside a database transaction. Told again changes nothing.
@@ -23,22 +24,6 @@ class Expectations(Protocol):
 
     def forget(self, psn_no: PersonNo, day: date) -> None:
         """Somebody has no slot on a day any more.
-
-        Raises:
-            Refused: When nobody can be told now.
-        """
-        ...
-
-    def call(self, terminal_id: TerminalId, psn_no: PersonNo) -> None:
-        """Arm a terminal of the hospital for the patient who is called to it.
-
-        Raises:
-            Refused: When it is not the hospital's, or nobody can be told now.
-        """
-        ...
-
-    def end_call(self, terminal_id: TerminalId) -> None:
-        """Disarm a terminal.
 
         Raises:
             Refused: When nobody can be told now.

@@ -6,6 +6,7 @@ hospital's own lines alone: nothing is stored, every repeat is answered as the f
 insurer that is away keeps nobody from being treated and from paying.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from shualian.core.clock import Clock, business_date
@@ -22,6 +23,7 @@ from shualian.hospital.model import (
     DocumentEvidence,
     EstimateRequest,
     FaceEvidence,
+    FeeDetail,
     FeeSplit,
     InsuredPerson,
     OpenedVisit,
@@ -109,10 +111,7 @@ class SelfPaid:
 
     def upload_charge_items(self, upload: ChargeUpload) -> tuple[FeeSplit, ...]:
         """Every line is wholly self-paid."""
-        return tuple(
-            own_split(detail, self._prices.on(business_date(detail.fee_ocur_time)))
-            for detail in upload.feedetail
-        )
+        return self._splits(upload.feedetail)
 
     def pre_settle(self, request: SettlementRequest) -> SettlementAnswer:
         """The whole bill is the person's own."""
@@ -155,11 +154,7 @@ class SelfPaid:
         instead = sum(detail.det_item_fee_sumamt for detail in request.instead)
         amount, number = Fen(kept + instead), settlement_number(request.command_id)
         rest = own_answer(amount, setl_id=number, now=self._clock.now()) if amount else None
-        splits = tuple(
-            own_split(detail, self._prices.on(business_date(detail.fee_ocur_time)))
-            for detail in request.instead
-        )
-        return RefundAnswer(cancellation=number, rest=rest, splits=splits)
+        return RefundAnswer(cancellation=number, rest=rest, splits=self._splits(request.instead))
 
     def cancel_visit(self, cancellation: VisitCancellation) -> None:
         """Nobody else knows of the visit."""
@@ -185,6 +180,12 @@ class SelfPaid:
 
     def cancel_admission(self, message: StayMessage) -> None:
         """Nobody else knows of the stay."""
+
+    def _splits(self, feedetail: Sequence[FeeDetail]) -> tuple[FeeSplit, ...]:
+        return tuple(
+            own_split(detail, self._prices.on(business_date(detail.fee_ocur_time)))
+            for detail in feedetail
+        )
 
     def _check_shown(self, command: SettlementCommand) -> None:
         request, evidence = command.request, command.evidence

@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from shualian.core.clock import Clock, business_date
 from shualian.core.identifiers import CommandId, EncounterNo, RecordNo, TerminalId
 from shualian.core.money import Fen
+from shualian.hospital.api import Body
 from shualian.hospital.evidence_body import (
     EvidenceAtTerminal,
     EvidenceAtWindow,
@@ -66,11 +67,7 @@ _Wristband = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{10,40}$")
 _Money = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class DoctorBody(_Body):
+class DoctorBody(Body):
     """A doctor as messages to the insurer name one."""
 
     dr_code: _Code
@@ -82,7 +79,7 @@ class DoctorBody(_Body):
         return Doctor(self.dr_code, self.dr_name)
 
 
-class LineBody(_Body):
+class LineBody(Body):
     """What is ordered."""
 
     medins_list_codg: _Item
@@ -94,14 +91,14 @@ class LineBody(_Body):
         return OrderLine(self.medins_list_codg, self.cnt)
 
 
-class BedBody(_Body):
+class BedBody(Body):
     """A bed and what a day in it is called by the price list."""
 
     bed_no: _BedNo
     item: _Item
 
 
-class WardBody(_Body):
+class WardBody(Body):
     """A ward with all its beds."""
 
     code: _WardCode
@@ -112,7 +109,7 @@ class WardBody(_Body):
     beds: Annotated[list[BedBody], Field(max_length=500)]
 
 
-class AdmissionBody(_Body):
+class AdmissionBody(Body):
     """Admit a patient; without a face, ``reason`` says why, and the caller answers for it.
 
     A self-paid stay is under no insurance, whatever ``insutype`` says.
@@ -130,7 +127,7 @@ class AdmissionBody(_Body):
     self_paid: bool = False
 
 
-class TransferBody(_Body):
+class TransferBody(Body):
     """Another bed, other nursing, or another doctor in charge."""
 
     ward: _WardCode
@@ -139,14 +136,14 @@ class TransferBody(_Body):
     doctor: DoctorBody | None = None
 
 
-class ReinstatementBody(_Body):
+class ReinstatementBody(Body):
     """The bed in which the patient lies again."""
 
     ward: _WardCode
     bed_no: _BedNo
 
 
-class OrderBody(_Body):
+class OrderBody(Body):
     """Something ordered on the ward."""
 
     command_id: _Command
@@ -154,21 +151,21 @@ class OrderBody(_Body):
     lines: Annotated[list[LineBody], Field(min_length=1, max_length=100)]
 
 
-class PrepareBody(_Body):
+class PrepareBody(Body):
     """Show who would pay what of all that is open."""
 
     command_id: _Command
     acct_used_flag: bool = True
 
 
-class SettleBody(_Body):
+class SettleBody(Body):
     """Settle what was shown, on what the patient shows."""
 
     evidence: EvidenceAtWindow
     from_wallet_fen: _Money = 0
 
 
-class WristbandBody(_Body):
+class WristbandBody(Body):
     """Settle by the wristband, for a patient who cannot confirm by face."""
 
     wristband: _Wristband = Field(repr=False)
@@ -176,14 +173,14 @@ class WristbandBody(_Body):
     from_wallet_fen: _Money = 0
 
 
-class WardCallBody(_Body):
+class WardCallBody(Body):
     """Let a device at the bed wait for the patient of a wristband."""
 
     wristband: _Wristband = Field(repr=False)
     terminal_id: TerminalText
 
 
-class StandingOrderBody(_Body):
+class StandingOrderBody(Body):
     """What every dialysis of a patient is charged."""
 
     record_no: _Number
@@ -191,7 +188,7 @@ class StandingOrderBody(_Body):
     lines: Annotated[list[LineBody], Field(min_length=1, max_length=100)]
 
 
-class SessionBody(_Body):
+class SessionBody(Body):
     """Begin a dialysis; ``doctor`` is who is on duty."""
 
     command_id: _Command
@@ -205,7 +202,7 @@ class BedsidePrepareBody(PrepareBody):
     stay_no: _Number
 
 
-class BedsideSettleBody(_Body):
+class BedsideSettleBody(Body):
     """Settle at a device at the bed what was shown there."""
 
     command_id: _Command
@@ -213,7 +210,7 @@ class BedsideSettleBody(_Body):
     from_wallet_fen: _Money = 0
 
 
-class WardLine(_Body):
+class WardLine(Body):
     """A ward."""
 
     code: str
@@ -221,7 +218,7 @@ class WardLine(_Body):
     nursing: dict[NursingClass, str]
 
 
-class StayLine(_Body):
+class StayLine(Body):
     """A stay."""
 
     stay_no: str
@@ -238,7 +235,7 @@ class StayLine(_Body):
     admitted_by: CheckReason | None
 
 
-class BedLine(_Body):
+class BedLine(Body):
     """A bed and who lies in it."""
 
     bed_no: str
@@ -246,13 +243,13 @@ class BedLine(_Body):
     stay: StayLine | None
 
 
-class WristbandAnswer(_Body):
+class WristbandAnswer(Body):
     """A code for the wrist, shown this once."""
 
     wristband: str = Field(repr=False)
 
 
-class ItemLine(_Body):
+class ItemLine(Body):
     """A charge item."""
 
     feedetl_sn: str
@@ -265,14 +262,14 @@ class ItemLine(_Body):
     bilg_dr_name: str
 
 
-class DaysLine(_Body):
+class DaysLine(Body):
     """The days that a run has charged."""
 
     stay_no: str
     days: list[date]
 
 
-class PaymentAnswer(_Body):
+class PaymentAnswer(Body):
     """A payment of a stay, in fen."""
 
     command_id: str
@@ -287,7 +284,7 @@ class PaymentAnswer(_Body):
     setl_id: str | None
 
 
-class DialysisLine(_Body):
+class DialysisLine(Body):
     """A dialysis session."""
 
     session_no: str

@@ -7,9 +7,8 @@ from shualian.core.database import Database
 from shualian.core.identifiers import InstitutionCode
 from shualian.hospital.orders.service import Orders
 from shualian.hospital.payments.service import Payments
-from shualian.hospital.ports import FaceProofs, FieldSealer, InsurerPlatform
+from shualian.hospital.ports import Calls, FaceProofs, FieldSealer, InsurerPlatform
 from shualian.hospital.records.service import Records
-from shualian.hospital.wards.bedside.ports import Calls
 from shualian.hospital.wards.bedside.service import Bedside
 from shualian.hospital.wards.charges.ports import PricesOn
 from shualian.hospital.wards.charges.service import WardCharges

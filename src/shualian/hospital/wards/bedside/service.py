@@ -28,6 +28,7 @@ from shualian.hospital.payments.model import (
     PaymentState,
 )
 from shualian.hospital.payments.service import Payments
+from shualian.hospital.ports import Calls
 from shualian.hospital.records.service import Records
 from shualian.hospital.wards.bedside import store
 from shualian.hospital.wards.bedside.model import (
@@ -36,7 +37,6 @@ from shualian.hospital.wards.bedside.model import (
     WristbandSettlement,
     check_same_wristband,
 )
-from shualian.hospital.wards.bedside.ports import Calls
 from shualian.hospital.wards.charges.service import WardCharges
 from shualian.hospital.wards.stays.model import Stay, StayState
 from shualian.hospital.wards.stays.service import Stays
