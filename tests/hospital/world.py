@@ -227,6 +227,7 @@ def _kind(code: str, finality: Finality = Finality.FINAL) -> RefusalKind:
 NOT_KNOWN = _kind("insurer.not_known")
 PROOF_WRONG = _kind("insurer.proof_wrong")
 LINE_DIFFERS = _kind("insurer.line_differs")
+BATCH_WITHDRAWN = _kind("insurer.batch_withdrawn")
 ITEM_UNKNOWN = _kind("insurer.item_unknown")
 NOTHING_OPEN = _kind("insurer.nothing_open")
 AMOUNTS_DIFFER = _kind("insurer.amounts_differ")
@@ -551,6 +552,9 @@ class Insurer:
         self.exchanged: list[
             tuple[CommandId, SettlementAnswer, SettlementAnswer | None, datetime]
         ] = []
+        self.given_back: dict[ChargeItemNo, Line] = {}
+        self.remembers_withdrawals = True
+        self.withdrawn_batches: set[str] = set()
         self.information: dict[VisitId, VisitInformation] = {}
         self.settled_intents: set[IntentId] = set()
         self.boxes: dict[str, tuple[ChargeItemNo, PersonNo, str]] = {}
@@ -651,15 +655,19 @@ class Insurer:
                 )
                 for detail in upload.feedetail
             }
+            known_lines = self.lines | self.given_back
             for number, line in new.items():
-                known = self.lines.get(number)
+                known = known_lines.get(number)
                 if known is not None and (known.detail, known.chrg_bchno) != (
                     line.detail,
                     line.chrg_bchno,
                 ):
                     raise Refused(LINE_DIFFERS)
-            self.lines = new | self.lines
-            return tuple(self.lines[number].split for number in new)
+            added = {n: line for n, line in new.items() if n not in known_lines}
+            if added and upload.chrg_bchno in self.withdrawn_batches:
+                raise Refused(BATCH_WITHDRAWN)
+            self.lines |= added
+            return tuple((known_lines | added)[number].split for number in new)
 
         return self._carry("2204", answer)
 
@@ -732,6 +740,8 @@ class Insurer:
     def withdraw_charge_items(self, recall: ChargeRecall) -> None:
         def answer() -> None:
             self._check_visit(recall.mdtrt_id, recall.psn_no)
+            if self.remembers_withdrawals:
+                self.withdrawn_batches.add(recall.chrg_bchno)
             for line in self.open_lines(recall.chrg_bchno):
                 del self.lines[line.detail.feedetl_sn]
 
@@ -939,7 +949,7 @@ class Insurer:
             line = Line(detail, request.chrg_bchno, split, command_id)
             self.lines[detail.feedetl_sn] = line
         for number in request.give_back:
-            del self.lines[number]
+            self.given_back[number] = self.lines.pop(number)
         paid = rest.amounts.acct_pay if rest else ZERO
         balance = Fen(self.balances[request.psn_no] + before.acct_pay - paid)
         self.balances[request.psn_no] = balance

@@ -351,7 +351,11 @@ def test_a_withdrawal_whose_message_got_lost_is_told_to_the_insurer_by_the_next_
     assert world.paid(encounter).answer.amounts.medfee_sumamt == 25_00
 
 
-def test_an_upload_under_way_for_long_does_not_bring_a_withdrawn_order_back(world: World) -> None:
+@pytest.mark.parametrize("remembers", [True, False])
+def test_an_upload_under_way_for_long_does_not_bring_a_withdrawn_order_back(
+    world: World, remembers: bool
+) -> None:
+    world.insurer.remembers_withdrawals = remembers
     encounter = world.registered()
     world.signed(encounter, CONSULTATION)
     world.insurer.break_next("2204", Fault.LATE)
@@ -361,7 +365,7 @@ def test_an_upload_under_way_for_long_does_not_bring_a_withdrawn_order_back(worl
     world.insurer.break_next("2204", Fault.REQUEST_LOST)
     with pytest.raises(Refused):
         world.clinical.withdraw(order_no=order.order_no, by=DOCTOR_STAFF, reason="late")
-    # The old batch comes alive again at the insurer, after it was forgotten.
+    # The old batch comes alive again at an insurer that forgot that it was withdrawn.
     world.insurer.deliver_late()
 
     world.orders.upload(encounter_no=encounter.encounter_no)

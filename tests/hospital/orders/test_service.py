@@ -24,7 +24,12 @@ from shualian.hospital.encounters.model import (
     ENCOUNTER_NOT_OPEN,
     Encounter,
 )
-from shualian.hospital.model import COMMAND_DIFFERS, INSURER_UNREACHABLE
+from shualian.hospital.model import (
+    COMMAND_DIFFERS,
+    INSURER_UNREACHABLE,
+    ChargeUpload,
+    FeeSplit,
+)
 from shualian.hospital.orders import store
 from shualian.hospital.orders.model import ITEM_NOT_PRICED, ChargeItem, OrderLine, bill_amount
 
@@ -114,6 +119,32 @@ def test_many_uploads_at_once_store_one_answer(any_world: World) -> None:
         lambda connection: connection.execute(select(store.splits)).all()
     )
     assert len(rows) == len(LINES)
+
+
+def test_an_upload_whose_batch_is_recalled_meanwhile_uploads_what_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encounter = world.registered()
+    number = encounter.encounter_no
+    items = ordering(world, encounter, command())()
+    send = world.insurer.upload_charge_items
+
+    def overtaken(upload: ChargeUpload) -> Sequence[FeeSplit]:
+        monkeypatch.setattr(world.insurer, "upload_charge_items", send)
+        world.database.write(
+            lambda connection: world.orders.withdraw_within(
+                connection, items[:1], at=world.clock.now()
+            )
+        )
+        world.orders.upload(encounter_no=number)
+        return send(upload)
+
+    monkeypatch.setattr(world.insurer, "upload_charge_items", overtaken)
+    stay = world.orders.upload(encounter_no=number)
+
+    assert {item.feedetl_sn for item in stay} == {item.feedetl_sn for item in items[1:]}
+    assert set(world.insurer.lines) == {item.feedetl_sn for item in items[1:]}
+    assert all(item.split is not None for item in stay)
 
 
 def test_a_repeated_command_orders_nothing_more(any_world: World) -> None:

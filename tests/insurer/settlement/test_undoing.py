@@ -52,14 +52,10 @@ def test_a_final_refusal_is_the_answer_to_every_copy_of_the_command(any_office: 
 
 def test_a_late_copy_is_refused_even_when_it_could_be_done_by_now(any_office: Office) -> None:
     person = any_office.insured()
+    agreed = confirmed(any_office.charged(person.psn_no, charge("1", 30_00)).pre_settle())
     visit = any_office.visit(person.psn_no)
     charged = Charged(any_office, visit, bill(visit, charge("1", 30_00)))
     evidence = charged.proof()
-    any_office.upload(visit, charge("1", 30_00))
-    agreed = confirmed(charged.pre_settle())
-    any_office.settlements.visits.withdraw_charge_items(
-        institution=CLINIC, mdtrt_id=visit.mdtrt_id, psn_no=person.psn_no
-    )
     early = refusal(lambda: charged.settle("K1", agreed=agreed, evidence=evidence))
     any_office.upload(visit, charge("1", 30_00))
 

@@ -93,9 +93,38 @@ def test_withdrawing_takes_the_open_items_of_a_batch(any_office: Office) -> None
     assert withdraw(any_office, visit, "B2") == 1
     assert withdraw(any_office, visit, "B2") == 0
     assert withdraw(any_office, visit) == 1
-    other = replace(open_, det_item_fee_sumamt=Fen(21_00), pric=open_.pric + 1)
+    other = replace(open_, chrg_bchno="B4", det_item_fee_sumamt=Fen(21_00), pric=open_.pric + 1)
     any_office.upload(visit, other)
     assert Charged(any_office, visit, bill(visit, other)).settle()
+
+
+@pytest.mark.parametrize("withdrawn", ["B1", "0000"])
+def test_an_upload_that_comes_after_its_withdrawal_brings_nothing_back(
+    any_office: Office, withdrawn: str
+) -> None:
+    visit = any_office.visit(any_office.insured().psn_no)
+    late, settled = charge("1", 10_00, batch="B1"), charge("2", 20_00, batch="B2")
+    any_office.upload(visit, late, settled)
+    Charged(any_office, visit, bill(visit, settled)).settle()
+    withdraw(any_office, visit, withdrawn)
+
+    refused = refusal(lambda: any_office.upload(visit, late))
+
+    assert refused.kind.code == "insurer.batch_withdrawn"
+    any_office.upload(visit, settled)
+    moved = replace(late, chrg_bchno="B3")
+    any_office.upload(visit, moved)
+    assert Charged(any_office, visit, bill(visit, moved)).settle()
+
+
+def test_a_batch_withdrawn_before_its_upload_came_takes_nothing(any_office: Office) -> None:
+    visit = any_office.visit(any_office.insured().psn_no)
+
+    assert withdraw(any_office, visit, "B1") == 0
+    refused = refusal(lambda: any_office.upload(visit, charge("1", 10_00, batch="B1")))
+
+    assert refused.kind.code == "insurer.batch_withdrawn"
+    cancel(any_office, visit)
 
 
 def test_information_of_the_illness_is_kept_sealed_for_the_institution(any_office: Office) -> None:

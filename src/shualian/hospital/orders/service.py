@@ -183,10 +183,9 @@ class Orders:
             )
         )
         self._withdraw_batches(encounter, [b for b in batches if b.state is BatchState.RECALLED])
-        gone = [b for b in batches if b.state in {BatchState.RECALLED, BatchState.WITHDRAWN}]
         new = sorted((item for item in lines if item.split is None), key=_batch_of)
         for chrg_bchno, of_batch in groupby(new, key=_batch_of):
-            self._upload_batch(encounter, chrg_bchno, list(of_batch), gone)
+            self._upload_batch(encounter, chrg_bchno, list(of_batch))
         return self.items(encounter_no=encounter_no)
 
     def items(self, *, encounter_no: EncounterNo) -> Sequence[ChargeItem]:
@@ -216,7 +215,6 @@ class Orders:
         encounter: Encounter,
         chrg_bchno: str,
         lines: Sequence[ChargeItem],
-        gone: Sequence[Batch],
     ) -> None:
         upload = ChargeUpload(
             fixmedins_code=self._institution,
@@ -228,13 +226,27 @@ class Orders:
         try:
             answer = ask_insurer(self._insurer.upload_charge_items, upload)
         except Refused as refused:
+            gone = self._gone(encounter)
             if not gone or not is_final(refused):
                 raise
-            # An upload that was under way for long may have put lines back into an old batch.
+            # An upload that was under way for long may have put lines back into an old batch,
+            # where the insurer does not remember what was withdrawn.
             self._withdraw_batches(encounter, gone)
+            if chrg_bchno in {batch.chrg_bchno for batch in gone}:
+                # Recalled while it was under way: what stays on the bill is in a new batch.
+                self.upload(encounter_no=encounter.encounter_no)
+                return
             answer = ask_insurer(self._insurer.upload_charge_items, upload)
         classed = with_splits(lines, answer)
         self._database.write(lambda connection: self._add_splits(connection, classed))
+
+    def _gone(self, encounter: Encounter) -> Sequence[Batch]:
+        batches = self._database.read(
+            lambda connection: store.batches_of(
+                connection, self._institution, encounter.encounter_no
+            )
+        )
+        return [b for b in batches if b.state in {BatchState.RECALLED, BatchState.WITHDRAWN}]
 
     def _add_splits(self, connection: Connection, classed: Sequence[ChargeItem]) -> None:
         # A line that was withdrawn or moved meanwhile is not what the insurer has just classed.

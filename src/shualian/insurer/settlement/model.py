@@ -509,6 +509,14 @@ CHARGE_DIFFERS = _kind(
     "Use a new number, or withdraw the first one",
     Helper.TECHNICIAN,
 )
+BATCH_WITHDRAWN = _kind(
+    "batch_withdrawn",
+    "这个收费批次已经撤销，不能再上传",
+    "This charge batch was withdrawn and takes no more charge items",
+    "请用新的收费批次号上传",
+    "Upload the items under a new batch number",
+    Helper.TECHNICIAN,
+)
 NOTHING_TO_SETTLE = _kind(
     "nothing_to_settle",
     "这个收费批次没有待结算的费用",
@@ -646,6 +654,7 @@ REFUSALS = (
     VISIT_DIFFERS,
     VISIT_TIME_INVALID,
     INSURANCE_DIFFERS,
+    BATCH_WITHDRAWN,
     CHARGE_DIFFERS,
     NOTHING_TO_SETTLE,
     AMOUNTS_DIFFER,

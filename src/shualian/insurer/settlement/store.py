@@ -125,6 +125,12 @@ charge_item = Table(
     # By a cancellation: given back with it, and never settled again.
     Column("settled_by", String(30), ForeignKey("settlement.setl_id"), index=True),
 )
+withdrawn_batch = Table(
+    "insurer_withdrawn_batch",
+    metadata,
+    Column("mdtrt_id", String(30), ForeignKey("insurer_visit.mdtrt_id"), primary_key=True),
+    Column("chrg_bchno", String(30), primary_key=True),
+)
 settlement = Table(
     "settlement",
     metadata,
@@ -359,12 +365,33 @@ def is_settled_to_end(connection: Connection, mdtrt_id: VisitId) -> bool:
 
 
 def withdraw_items(connection: Connection, mdtrt_id: VisitId, chrg_bchno: str | None) -> int:
-    """Delete the open charge items of a batch, or of all; how many there were."""
+    """Delete the open charge items of a batch, or of all; how many there were.
+
+    The batch, or each that had open items, is remembered as withdrawn.
+    """
     table = charge_item
     here = [table.c.mdtrt_id == mdtrt_id, table.c.settled_by.is_(None)]
     if chrg_bchno is not None:
         here.append(table.c.chrg_bchno == chrg_bchno)
+        ended = {chrg_bchno}
+    else:
+        ended = set(connection.execute(select(table.c.chrg_bchno).where(*here)).scalars())
+    new = ended - withdrawn_batches(connection, mdtrt_id, ended)
+    if new:
+        rows = [{"mdtrt_id": mdtrt_id, "chrg_bchno": each} for each in sorted(new)]
+        connection.execute(insert(withdrawn_batch), rows)
     return connection.execute(delete(table).where(*here)).rowcount
+
+
+def withdrawn_batches(
+    connection: Connection, mdtrt_id: VisitId, batches: Collection[str]
+) -> set[str]:
+    """Those of the named batches of a visit that were withdrawn."""
+    table = withdrawn_batch
+    query = select(table.c.chrg_bchno).where(
+        table.c.mdtrt_id == mdtrt_id, table.c.chrg_bchno.in_(batches)
+    )
+    return set(connection.execute(query).scalars())
 
 
 def diseases_of(connection: Connection, mdtrt_id: VisitId, chrg_bchno: str) -> set[str]:

@@ -26,6 +26,7 @@ from shualian.insurer.persons import store as persons
 from shualian.insurer.settlement import store
 from shualian.insurer.settlement.evidence.model import EVIDENCE_INVALID, FaceEvidence
 from shualian.insurer.settlement.model import (
+    BATCH_WITHDRAWN,
     CHARGE_DIFFERS,
     DISEASE_DIFFERS,
     INTENT_USED,
@@ -257,12 +258,13 @@ class Visits:
         """Take charge items and give the split of each (2204, 2301), in the order of ``items``.
 
         An item that was uploaded before with the same content is answered again; all are taken
-        or none.
+        or none. A batch that was withdrawn takes no new ones, because a copy of its upload may
+        arrive after the withdrawal.
 
         Raises:
             Refused: ``insurer.visit_not_found``, ``visit_cancelled``, ``visit_ended``,
                 ``charge_invalid``, ``charge_differs``, ``disease_differs``,
-                ``item_not_in_catalogue``, ``doctor_not_signed_in``.
+                ``batch_withdrawn``, ``item_not_in_catalogue``, ``doctor_not_signed_in``.
         """
         check_items(items)
 
@@ -271,6 +273,9 @@ class Visits:
             rules = self.rules(connection, visit)
             splits = split_items(rules.policy, rules.classified(items))
             new = add_items(connection, visit, items)
+            batches = {item.chrg_bchno for item in new}
+            for ended in store.withdrawn_batches(connection, mdtrt_id, batches):
+                raise Refused(BATCH_WITHDRAWN, chrg_bchno=ended)
             self._check_doctors(connection, visit, rules, splits, new)
             return splits
 
@@ -312,7 +317,8 @@ class Visits:
     ) -> int:
         """Forget the open charge items of a batch, or of the visit (2205, 2302); how many.
 
-        Settled ones stay: cancel the settlement first. Again changes nothing.
+        Settled ones stay: cancel the settlement first. Again changes nothing. The batch, or each
+        whose items were forgotten, has ended: new items come under a new number.
 
         Raises:
             Refused: ``insurer.visit_not_found``.
