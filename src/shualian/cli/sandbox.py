@@ -60,12 +60,13 @@ def _put_sample_city(registry: "StandInRegistry") -> None:
 def load(
     seed: Annotated[int, typer.Option(min=0, help="Of names, numbers and money")] = 7,
     people: Annotated[int, typer.Option(min=0, max=200_000, help="Insured persons")] = 2_000,
+    history: Annotated[int, typer.Option(min=0, max=60, help="Past days on which people came")] = 7,
     folder: Annotated[
         Path | None, typer.Option(help="New folder; the data folder of the settings by default")
     ] = None,
     port: Annotated[int, typer.Option(min=1024, max=65_000, help="First of the ports")] = 8443,
 ) -> None:
-    """Load the sample province: two regions, two hospitals, a community centre, their people.
+    """Load the sample province: two regions, two hospitals, a community centre, a week of visits.
 
     The same for the same seed, made up and marked as sample data everywhere.
     """
@@ -76,6 +77,7 @@ def load(
         seed=seed,
         clock=SystemClock(),
         people=people,
+        history_days=history,
         ports=Ports(port),
         tell=typer.echo,
     )

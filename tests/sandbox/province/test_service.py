@@ -1,12 +1,11 @@
 """The sample province in a folder: loaded once, marked as sample data, unusable in production."""
 
 import json
-import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from sandbox.province.conftest import PEOPLE, SEED, Province
 from shualian.core.clock import SystemClock
 from shualian.core.database.opening import open_database
 from shualian.core.mode import Mode, Side
@@ -19,45 +18,11 @@ from shualian.sandbox.province.service import (
     PROVINCE_FILE,
     PROVINCE_LOADED,
     SETTINGS_FILE,
-    Loaded,
     Ports,
     load_province,
     settings_of,
 )
-from shualian.sandbox.samples import sample_pictures
 from shualian.trust.keys import FileKeys
-
-SEED, PEOPLE = 7, 12
-
-
-@dataclass(frozen=True)
-class Province:
-    folder: Path
-    loaded: Loaded
-    told: list[str]
-
-    @property
-    def settings(self) -> Settings:
-        text = (self.folder / SETTINGS_FILE).read_text(encoding="utf-8")
-        return Settings.model_validate(tomllib.loads(text))
-
-
-@pytest.fixture(scope="module")
-def province(tmp_path_factory: pytest.TempPathFactory) -> Province:
-    try:
-        sample_pictures()
-    except Refused as refused:
-        pytest.skip(refused.kind.en)
-    folder, told = tmp_path_factory.mktemp("province") / "data", list[str]()
-    loaded = load_province(
-        folder,
-        seed=SEED,
-        clock=SystemClock(),
-        people=PEOPLE,
-        ports=Ports(30_000),
-        tell=told.append,
-    )
-    return Province(folder, loaded, told)
 
 
 def test_everybody_of_the_seed_is_insured(province: Province) -> None:

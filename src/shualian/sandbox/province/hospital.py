@@ -10,7 +10,6 @@ from decimal import Decimal
 from functools import partial
 
 from shualian.assembly import HospitalSide
-from shualian.core.clock import business_date
 from shualian.core.identifiers import CommandId, StaffId, TerminalId
 from shualian.hospital.orders.model import ItemCategory
 from shualian.hospital.scheduling.model import (
@@ -100,18 +99,18 @@ def set_up(
     sample: SampleHospital,
     accounts: Accounts,
     terminals: Mapping[str, TerminalId],
+    days: Sequence[date],
 ) -> None:
-    """Departments, doctors, sessions of the coming days, a ward, medicine on the shelf."""
+    """Departments, doctors, sessions of these days, a ward, medicine on the shelf."""
     schedule, chief = hospital.schedule, accounts.administrator
     schedule.put_departments(caller=chief, departments=[_department(d) for d in sample.departments])
     schedule.put_practitioners(
         caller=chief,
         practitioners=[_practitioner(each, accounts) for each in sample.doctors],
     )
-    today = business_date(hospital.clock.now())
-    schedule.import_sessions(caller=chief, text=_sessions(sample, today, terminals))
+    schedule.import_sessions(caller=chief, text=_sessions(sample, days, terminals))
     _set_up_ward(hospital, sample)
-    _stock(hospital, accounts.by_login["pharmacist1"], today)
+    _stock(hospital, accounts.by_login["pharmacist1"], days[-1])
 
 
 def _people(sample: SampleHospital) -> Iterator[SampleStaff]:
@@ -152,11 +151,13 @@ def _practitioner(sample: SampleDoctor, accounts: Accounts) -> Practitioner:
     )
 
 
-def _sessions(sample: SampleHospital, today: date, terminals: Mapping[str, TerminalId]) -> str:
+def _sessions(
+    sample: SampleHospital, days: Sequence[date], terminals: Mapping[str, TerminalId]
+) -> str:
     text = io.StringIO()
     lines = DictWriter(text, list(SessionRow.model_fields), lineterminator="\n")
     lines.writeheader()
-    for day in (today + timedelta(days=ahead) for ahead in range(DAYS_AHEAD)):
+    for day in days:
         for doctor in sample.doctors:
             for period, starts, ends in _HOURS:
                 lines.writerow(
@@ -182,12 +183,12 @@ def _set_up_ward(hospital: HospitalSide, sample: SampleHospital) -> None:
         hospital.wards.stays.set_up_ward(Ward(_department(department), _NURSING), beds)
 
 
-def _stock(hospital: HospitalSide, pharmacist: Caller, today: date) -> None:
+def _stock(hospital: HospitalSide, pharmacist: Caller, last_day: date) -> None:
     def receive(code: str) -> None:
         hospital.stock.receive(
             pharmacist,
             command_id=CommandId(f"SANDBOX-STOCK-{code}"),
-            delivery=Delivery(code, "S2026-01", today + _EXPIRES_IN, _BOXES),
+            delivery=Delivery(code, "S2026-01", last_day + _EXPIRES_IN, _BOXES),
         )
 
     with ThreadPoolExecutor(_THREADS) as threads:

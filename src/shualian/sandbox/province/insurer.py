@@ -49,12 +49,13 @@ class LoadedPeople:
     Attributes:
         residents: Numbers of the made-up people, in the order of the province.
         players: Numbers of the people with a face, by name.
-        templates: How many keep a template; random directions that are no faces.
+        regulars: Of the residents, who keep a template, a random direction that is no face, and
+            have a voucher.
     """
 
     residents: tuple[PersonNo, ...]
     players: Mapping[str, PersonNo]
-    templates: int
+    regulars: frozenset[PersonNo]
 
 
 def contract(insurer: InsurerSide, province: Province) -> None:
@@ -87,7 +88,7 @@ def settle_people(insurer: InsurerSide, province: Province, clock: Clock) -> Loa
         path_id = insurer.engine.path_id
         templates = [NewTemplate(vector, path_id, SYNTHETIC_QUALITY) for vector in vectors]
         list(threads.map(partial(activate_sample, insurer, clock=clock), adults, templates))
-    return LoadedPeople(residents, players, len(adults))
+    return LoadedPeople(residents, players, frozenset(adults))
 
 
 def install_terminals(

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
-from shualian.assembly import House, open_house
-from shualian.core.clock import Clock
+from shualian.assembly import HospitalSide, House, open_house
+from shualian.core.clock import Clock, SettableClock, business_date
 from shualian.core.identifiers import InstitutionCode, PersonNo, TerminalId
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
@@ -22,7 +22,14 @@ from shualian.sandbox.ewallet.model import Terms
 from shualian.sandbox.ewallet.server import open_wallet
 from shualian.sandbox.police_registry.server import open_registry, put_people
 from shualian.sandbox.province.cast import FACES, PLAYERS
-from shualian.sandbox.province.hospital import PASSPHRASE, open_accounts, set_up
+from shualian.sandbox.province.history import Visitor, play_history
+from shualian.sandbox.province.hospital import (
+    DAYS_AHEAD,
+    PASSPHRASE,
+    Accounts,
+    open_accounts,
+    set_up,
+)
 from shualian.sandbox.province.insurer import (
     LoadedPeople,
     contract,
@@ -87,10 +94,11 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Hospitals:
-    """What was loaded at the hospitals, by institution: terminals' folders, and a passkey each."""
+    """What was loaded at the hospitals: by institution terminals' folders and a passkey each."""
 
     terminals: dict[InstitutionCode, Mapping[str, Path]]
     passkeys: dict[InstitutionCode, Authenticator]
+    opened: list[tuple[HospitalSide, SampleHospital, Accounts]]
 
 
 Tell = Callable[[str], None]
@@ -102,6 +110,7 @@ def load_province(
     seed: int,
     clock: Clock,
     people: int = PEOPLE,
+    history_days: int = 0,
     ports: Ports | None = None,
     tell: Tell = lambda _: None,
 ) -> Loaded:
@@ -114,6 +123,7 @@ def load_province(
         seed: Of names, numbers and money.
         clock: For moments and business days.
         people: Insured persons beside those with a face.
+        history_days: Days before today on which people came.
         ports: Where the listeners will be.
         tell: Is told of each part that is done.
 
@@ -125,10 +135,17 @@ def load_province(
     province = sample_province(seed, people=people)
     settings = settings_of(folder, province.hospitals, ports or Ports(8443))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # What is loaded was there before its history: one clock goes from the first day to now.
+    past = SettableClock(clock.now() - timedelta(days=history_days))
+    then = past if history_days else clock
     with ExitStack() as opened:
         # Nobody is asked while loading; the notice promises a registry and a listener checks it.
-        house = open_house(opened, settings, mode=Mode.SANDBOX, clock=clock)
-        loaded, hospitals = _load(house, province, folder, clock, tell)
+        house = open_house(opened, settings, mode=Mode.SANDBOX, clock=then)
+        days = _days(business_date(clock.now()), history_days)
+        loaded, hospitals = _load(house, province, folder, then, days, tell)
+        if history_days:
+            visits = _play(house, hospitals, province, loaded, days[:history_days], past)
+            tell(f"过去 {history_days} 天在三家机构就诊 {visits} 次，凭身份证或医保码，没有人刷脸")
     _stand_ins(folder, clock, loaded)
     tell("替身：公安人口信息里有示例照片，电子支付账户里有演练用的钱")
     file = folder / SETTINGS_FILE
@@ -167,22 +184,51 @@ def settings_of(folder: Path, hospitals: Sequence[SampleHospital], ports: Ports)
     )
 
 
+def _days(today: date, past: int) -> Sequence[date]:
+    """Past days and coming ones, today among them."""
+    return [today + timedelta(days=each) for each in range(-past, DAYS_AHEAD)]
+
+
+def _play(
+    house: House,
+    hospitals: _Hospitals,
+    province: Province,
+    people: LoadedPeople,
+    days: Sequence[date],
+    clock: SettableClock,
+) -> int:
+    visitors = [
+        Visitor(psn_no, resident.person.id_number, psn_no in people.regulars)
+        for psn_no, resident in zip(people.residents, province.residents, strict=True)
+    ]
+    return play_history(
+        house.insurer, hospitals.opened, visitors, days, clock=clock, seed=province.seed
+    )
+
+
 def _load(
-    house: House, province: Province, folder: Path, clock: Clock, tell: Tell
+    house: House,
+    province: Province,
+    folder: Path,
+    clock: Clock,
+    days: Sequence[date],
+    tell: Tell,
 ) -> tuple[LoadedPeople, _Hospitals]:
     insurer = house.insurer
     contract(insurer, province)
     people = settle_people(insurer, province, clock)
     tell(
         f"参保人 {len(people.residents) + len(people.players)} 人，两个参保地；"
-        f"其中 {people.templates} 人留有特征（随机向量，不是人脸）"
+        f"其中 {len(people.regulars)} 人留有特征（随机向量，不是人脸）"
     )
-    made = _Hospitals({}, {})
+    made = _Hospitals({}, {}, [])
     for hospital, sample in zip(house.hospitals, province.hospitals, strict=True):
         folders = install_terminals(insurer, sample, folder / "terminals" / sample.code)
         accounts = open_accounts(hospital, sample)
         made.terminals[sample.code], made.passkeys[sample.code] = folders, accounts.passkey
-        set_up(hospital, sample, accounts, {name: _number(at) for name, at in folders.items()})
+        numbers = {name: _number(at) for name, at in folders.items()}
+        set_up(hospital, sample, accounts, numbers, days)
+        made.opened.append((hospital, sample, accounts))
         register_doctors(insurer, sample)
         for player in PLAYERS:
             hospital.agreements.link(
