@@ -39,6 +39,7 @@ from shualian.hospital.examinations.model import Findings
 from shualian.hospital.model import DocumentEvidence
 from shualian.hospital.orders.model import OrderLine
 from shualian.hospital.payments.model import Payment
+from shualian.hospital.records.model import LookReason
 from shualian.hospital.scheduling.model import (
     Appointment,
     ClinicSessionNo,
@@ -219,6 +220,17 @@ class House(World):
             entered_by=TECHNICIAN,
         )
         examinations.sign(order_no=order_no, version=made.version, by=TECHNICIAN)
+
+    def record_opened(self, psn_no: PersonNo) -> None:
+        """Somebody of the registration desk, to whom nothing of the patient's leads, looks."""
+        record = self.hospital.records.find_by_person(psn_no=psn_no)
+        assert record is not None
+        self.hospital.records.look(
+            caller=Caller(CLERK, Employer(self.hospital.institution), frozenset((Role.CLERK,))),
+            record_no=record.record_no,
+            why=LookReason.OTHER,
+            note="电话询问",
+        )
 
     def payments(self, encounter_no: EncounterNo) -> Sequence[Payment]:
         """What the hospital's books say."""

@@ -192,6 +192,23 @@ def test_a_wrong_pin_is_asked_for_again_and_cash_at_the_window_is_always_left(
     house.hospital.payments.withdraw(command_id=found.command_id)
 
 
+@pytest.mark.usefixtures("encounter")
+def test_a_patient_sees_who_opened_the_own_record(house: House, patient: PersonNo) -> None:
+    house.record_opened(patient)
+    with kiosk_in(house) as kiosk:
+        kiosk.enrolled().touch("start").at("home")
+        kiosk.touch("task-record").at("way")
+
+        def walk() -> Kiosk:
+            kiosk.touch("way-face").at("notice")
+            return kiosk.touch("tick-comparison", "agree")
+
+        walk().found(walk).touch("yes")
+        expect(kiosk.part("looks")).to_contain_text("SIM-CLERK · 窗口工作人员")
+        audit(kiosk.page)
+        assert kiosk.errors == []
+
+
 def test_who_shows_a_card_and_types_its_pin_pays_the_same(
     house: House, patient: PersonNo, encounter: Encounter
 ) -> None:

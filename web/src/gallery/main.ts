@@ -29,6 +29,7 @@ import Paid from '../kiosk/screens/Paid.vue'
 import Processing from '../kiosk/screens/Processing.vue'
 import Refused from '../kiosk/screens/Refused.vue'
 import Registered from '../kiosk/screens/Registered.vue'
+import Looks from '../kiosk/screens/Looks.vue'
 import Reports from '../kiosk/screens/Reports.vue'
 import Safety from '../kiosk/screens/Safety.vue'
 import Scan from '../kiosk/screens/Scan.vue'
@@ -50,6 +51,7 @@ import {
   NOTICE,
   OFFERED,
   PAYMENT,
+  LOOKS,
   READY,
   SESSION,
   SETTINGS,
@@ -151,6 +153,7 @@ const SCREENS: Readonly<Record<string, Shown>> = {
   '11-paid': errand(Paid, { at: 'paid', payment: SETTLED, more: true }),
   '11-reports': errand(Reports, { at: 'reports', ready: READY, collected: [COLLECTED] }),
   '11-report': errand(Reports, { at: 'report', ready: READY[0], collected: COLLECTED }),
+  '11-looks': errand(Looks, { at: 'looks', looks: LOOKS }),
   '12-refused': {
     at: 'refused',
     page: Refused,

@@ -2,7 +2,7 @@
 
 import type { Found } from '../kiosk/flow'
 import type { Failure, LiveView, Notice, Settings } from '../kiosk/kiosk'
-import type { Appointment, Bill, Collected, Payment, Ready, Registration, Session, Slot } from '../kiosk/hospital'
+import type { Appointment, Bill, Collected, Look, Payment, Ready, Registration, Session, Slot } from '../kiosk/hospital'
 import type { Copy } from '../kiosk/own'
 import type { Offered } from '../kiosk/parts/choices'
 import type { Split } from '../kiosk/parts/split'
@@ -219,6 +219,25 @@ export const PAYMENT: Payment = {
 export const READY: readonly Ready[] = [
   { order_no: 'O1', version: 1, signed_at: '2026-11-29T01:00:00Z', names_zh: ['血常规', 'C 反应蛋白'], names_en: ['Blood count', 'C-reactive protein'] },
   { order_no: 'O2', version: 1, signed_at: '2026-11-28T01:00:00Z', names_zh: ['胸部 CT 平扫'], names_en: ['Chest CT'] },
+]
+
+export const LOOKS: readonly Look[] = [
+  {
+    at: '2026-11-29T02:10:00Z',
+    by: '钱示范',
+    role: { zh: '医生', en: 'Doctor' },
+    why: { zh: '看病', en: 'Consultation' },
+    note: '',
+    related: true,
+  },
+  {
+    at: '2026-11-28T07:30:00Z',
+    by: '孙示例',
+    role: { zh: '窗口人员', en: 'Clerk' },
+    why: { zh: '其他', en: 'Other' },
+    note: '电话询问',
+    related: false,
+  },
 ]
 
 export const COLLECTED: Collected = {

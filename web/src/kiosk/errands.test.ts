@@ -1,10 +1,10 @@
 /** Errands over a hospital that loses questions, loses answers, and counts what it did. */
 
 import { expect, test } from 'vitest'
-import { APPOINTMENT, BILL, COLLECTED, PAYMENT, READY, SESSION, VISIT } from '../gallery/samples'
+import { APPOINTMENT, BILL, COLLECTED, LOOKS, PAYMENT, READY, SESSION, VISIT } from '../gallery/samples'
 import { Refused, refusalOf, UNREACHABLE, type Refusal } from '../terminal/refusal'
 import type { Client } from '../terminal/requests'
-import { CheckingIn, Paying, PATIENCE_MS, Registering, Reporting, type ErrandParts } from './errands'
+import { CheckingIn, Looking, Paying, PATIENCE_MS, Registering, Reporting, type ErrandParts } from './errands'
 import type { Money } from './flow'
 import { Hospital, HOSPITAL_PREFIX, type Evidence } from './hospital'
 import type { Asked, Presence } from './presence'
@@ -269,6 +269,16 @@ test('a report that is opened twice is collected once', async () => {
 
   expect(errand.view.value).toMatchObject({ at: 'reports', collected: [COLLECTED] })
   expect(desk.done.filter((each) => each === 'reports/collect')).toHaveLength(1)
+})
+
+test('who looked at the record is asked again until it is known, and shown', async () => {
+  const { desk, parts } = stage({ 'records/looks': LOOKS })
+  desk.goesWrong('records/looks', 'lost before')
+  const errand = new Looking(parts)
+  errand.start()
+  await settled()
+
+  expect(errand.view.value).toEqual({ at: 'looks', looks: LOOKS })
 })
 
 test('whoever has gone is shown nothing any more', async () => {

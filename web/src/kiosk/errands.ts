@@ -11,7 +11,7 @@ import { shallowRef, type ShallowRef } from 'vue'
 import { newIdentifier } from '../terminal/bytes'
 import { NOT_UNDERSTOOD, Refused, UNREACHABLE, type Refusal } from '../terminal/refusal'
 import type { Money, Shown } from './flow'
-import type { Appointment, Bill, Choice, Collected, Hospital, Offer, Payment, Ready, Registration, Session } from './hospital'
+import type { Appointment, Bill, Choice, Collected, Hospital, Look, Offer, Payment, Ready, Registration, Session } from './hospital'
 import { ByShown, type Presence } from './presence'
 
 /** Between a question that got lost and the same question again. */
@@ -56,6 +56,8 @@ export type ReportingView =
   | { at: 'none' }
   | { at: 'reports'; ready: readonly Ready[]; collected: readonly Collected[] }
   | { at: 'report'; ready: Ready; collected: Collected }
+
+export type LookingView = { at: 'looks'; looks: readonly Look[] }
 
 export abstract class Errand<View extends { at: string }> {
   readonly view: ShallowRef<View | Waiting>
@@ -341,6 +343,15 @@ export class Reporting extends Errand<ReportingView> {
   private listed(): ReportingView {
     const collected = [...this.taken.values()].flatMap((each) => each.collected ?? [])
     return { at: 'reports', ready: this.ready, collected }
+  }
+}
+
+/** Who looked at the own record. */
+export class Looking extends Errand<LookingView> {
+  protected async first(): Promise<LookingView> {
+    const { hospital, presence } = this.parts
+    const evidence = await presence.evidence()
+    return { at: 'looks', looks: await this.persistently(() => hospital.looks(evidence)) }
   }
 }
 

@@ -172,8 +172,8 @@ test('what fails while somebody looks at another page is told when they come bac
 test('a terminal offers what its hospital offers at its place, and what the insurer always does', () => {
   const hall = ['01101', '01301', '01303', '09001']
   expect(tasksOf([], hall)).toEqual(['activate', 'matters'])
-  expect(tasksOf(['scheduling', 'bills', 'reports'], hall)).toEqual([
-    'register', 'checkin', 'book', 'pay', 'report', 'activate', 'matters',
+  expect(tasksOf(['scheduling', 'bills', 'reports', 'records'], hall)).toEqual([
+    'register', 'checkin', 'book', 'pay', 'report', 'activate', 'record', 'matters',
   ])
   expect(tasksOf(['scheduling', 'bills', 'reports'], ['01301'])).toEqual(['pay', 'activate', 'matters'])
 })

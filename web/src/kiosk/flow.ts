@@ -57,9 +57,10 @@ export const NEEDS: Readonly<Partial<Record<Task, string>>> = {
   book: 'scheduling',
   pay: 'bills',
   report: 'reports',
+  record: 'records',
 }
 /** Tasks for which this page has screens. */
-const DONE_HERE: ReadonlySet<Task> = new Set(['register', 'checkin', 'book', 'pay', 'report', 'activate', 'matters'])
+const DONE_HERE: ReadonlySet<Task> = new Set(['register', 'checkin', 'book', 'pay', 'report', 'activate', 'record', 'matters'])
 
 /** What can be done at this terminal: what the listener names, and for what the place is meant. */
 export function tasksOf(subjects: readonly string[], scenes: readonly string[]): readonly Task[] {

@@ -14,6 +14,7 @@ export type Payment = Schemas['shualian__hospital__payments__api__PaymentAnswer'
 export type Offer = Schemas['shualian__hospital__payments__api__OfferAnswer']
 export type Ready = Schemas['ReadyAnswer']
 export type Collected = Schemas['CollectedAnswer']
+export type Look = Schemas['LookAnswer']
 export type HelpCall = Schemas['HelpAnswer']
 export type Evidence = Schemas['FaceBody'] | Schemas['CodeBody'] | Schemas['CardBody']
 export type ShownEvidence = Schemas['CodeBody'] | Schemas['CardBody']
@@ -85,6 +86,10 @@ export class Hospital {
 
   collect(command_id: string, order_no: string, evidence: Evidence): Promise<Collected> {
     return this.post('reports/collect', { command_id, order_no, evidence })
+  }
+
+  looks(evidence: Evidence): Promise<readonly Look[]> {
+    return this.post('records/looks', { evidence })
   }
 
   ring(): Promise<HelpCall> {

@@ -16,7 +16,7 @@ import type { IdentityStore } from '../terminal/identity'
 import { NO_CAMERA, NOT_UNDERSTOOD, Refused, UNREACHABLE, type Refusal } from '../terminal/refusal'
 import { get, type Client, type Signer } from '../terminal/requests'
 import { Bell } from './bell'
-import { Booking, CheckingIn, Paying, Registering, Reporting, type ErrandParts } from './errands'
+import { Booking, CheckingIn, Looking, Paying, Registering, Reporting, type ErrandParts } from './errands'
 import {
   ASLEEP,
   clipsAt,
@@ -92,7 +92,7 @@ export interface View {
   errand: AnyErrand | null
 }
 
-export type AnyErrand = Registering | Booking | CheckingIn | Paying | Reporting
+export type AnyErrand = Registering | Booking | CheckingIn | Looking | Paying | Reporting
 
 export interface KioskParts {
   client: Client
@@ -281,6 +281,7 @@ export class Kiosk {
     if (task === 'book' && choice !== null) return new Booking(parts, choice)
     if (task === 'checkin') return new CheckingIn(parts, today)
     if (task === 'pay') return new Paying(parts)
+    if (task === 'record') return new Looking(parts)
     return task === 'report' ? new Reporting(parts) : null
   }
 

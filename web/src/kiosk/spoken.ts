@@ -1,10 +1,10 @@
 /** What is said aloud of an errand: amounts and numbers, never a name, a department or a finding. */
 
-import type { BookingView, CheckingInView, PayingView, RegisteringView, ReportingView, Waiting } from './errands'
+import type { BookingView, CheckingInView, LookingView, PayingView, RegisteringView, ReportingView, Waiting } from './errands'
 import type { Payment, Registration } from './hospital'
 import { money, spelled } from './speech'
 
-export type ErrandView = RegisteringView | BookingView | CheckingInView | PayingView | ReportingView | Waiting
+export type ErrandView = RegisteringView | BookingView | CheckingInView | PayingView | ReportingView | LookingView | Waiting
 
 export function clipsOf(view: ErrandView): readonly string[] {
   switch (view.at) {
