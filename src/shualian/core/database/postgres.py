@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, MetaData, create_en
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
+from shualian.core.database.abreast import Abreast
 from shualian.core.database.pipeline import prepared_on, watch
 from shualian.core.database.protocol import (
     Gate,
@@ -85,6 +86,7 @@ class PostgresDatabase:
         self._turn = threading.Lock()
         self._calm = threading.Event()
         self._calm.set()
+        self._abreast = Abreast(_CONNECTIONS_MAX)
         with connected(engine):
             pass
 
@@ -101,11 +103,19 @@ class PostgresDatabase:
         """
         for _ in range(_DUPLICATE_ATTEMPTS_MAX - 1):
             try:
-                return self._run(self._writing, work)
+                return self._write(work)
             except IntegrityError as failure:
                 if _sqlstate(failure.orig) != _UNIQUE_VIOLATION:
                     raise
-        return self._run(self._writing, work)
+        return self._write(work)
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        forbid_in_transaction("a second transaction")
+        leave = self._abreast.enter()
+        try:
+            return self._run(self._writing, work, leave)
+        finally:
+            leave()
 
     def change_schema(self, work: Callable[[Connection], T]) -> T:
         """See :meth:`Database.change_schema`; one process at a time by an advisory lock."""
@@ -129,18 +139,32 @@ class PostgresDatabase:
         self._gate.shut()
         self._engine.dispose()
 
-    def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+    def _run(
+        self,
+        engine: Engine,
+        work: Callable[[Connection], T],
+        on_own_locks: Callable[[], None] | None = None,
+    ) -> T:
         forbid_in_transaction("a second transaction")
         with self._gate.passing():
             self._calm.wait()
             try:
-                return _attempt(engine, work)
+                result = _attempt(engine, work, on_own_locks)
             except _ConflictError:
+                self._abreast.met()
                 # Repeats of this process queue up, so that they do not meet each other again.
                 with self._turn:
-                    return self._repeat(engine, work)
+                    return self._repeat(engine, work, on_own_locks)
+            if on_own_locks is not None:
+                self._abreast.passed()
+            return result
 
-    def _repeat(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+    def _repeat(
+        self,
+        engine: Engine,
+        work: Callable[[Connection], T],
+        on_own_locks: Callable[[], None] | None,
+    ) -> T:
         try:
             for number in range(1, _ATTEMPTS_MAX):
                 if number == _PATIENT_ATTEMPTS:
@@ -148,16 +172,18 @@ class PostgresDatabase:
                 pause_s = min(_PAUSE_MAX_S, 0.001 * 2**number)
                 time.sleep(random.uniform(0, pause_s))  # noqa: S311 - spreads load, no secret
                 with suppress(_ConflictError):
-                    return _attempt(engine, work)
+                    return _attempt(engine, work, on_own_locks)
         finally:
             self._calm.set()
         raise Refused(DATABASE_BUSY, attempts=_ATTEMPTS_MAX)
 
 
-def _attempt(engine: Engine, work: Callable[[Connection], T]) -> T:
+def _attempt(
+    engine: Engine, work: Callable[[Connection], T], on_own_locks: Callable[[], None] | None
+) -> T:
     with connected(engine) as connection:
         connection.begin()
-        mark = TransactionMark()
+        mark = TransactionMark(on_own_locks=on_own_locks)
         try:
             with inside_transaction(mark):
                 result = work(connection)

@@ -26,10 +26,12 @@ class TransactionMark:
     Attributes:
         fault: The first thing that work did and must not do; raised even when work swallows it.
         conflict: Whether the engine broke the transaction off in favour of another one.
+        on_own_locks: Called when the transaction guards what it reads by locks of its own.
     """
 
     fault: WorkInTransactionError | None = None
     conflict: bool = False
+    on_own_locks: Callable[[], None] | None = None
 
 
 class _Inside(threading.local):

@@ -119,6 +119,9 @@ def own_locks(connection: Connection) -> None:
     if driver.info.transaction_status is not TransactionStatus.IDLE:
         raise WorkInTransactionError("own locks after the first statement")
     driver.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    mark = current_transaction()
+    if mark is not None and mark.on_own_locks is not None:
+        mark.on_own_locks()
 
 
 def ask(connection: Connection, questions: Sequence[Filled]) -> list[list[Row]]:
