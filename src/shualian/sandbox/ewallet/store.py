@@ -11,7 +11,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    ColumnElement,
     Connection,
     Date,
     Index,
@@ -322,8 +321,8 @@ def payments_of_day(connection: Connection, payer: PayerRef, day: date) -> Seque
 
 def due_holds(connection: Connection, *, now: datetime) -> Sequence[HeldPayment]:
     """Holds whose time is over."""
-    is_held = payments.c.state == PaymentState.HELD.value
-    return _payments(connection, is_held, payments.c.expires_at <= now)
+    (rows,) = find(connection, sought(payments, state=PaymentState.HELD.value))
+    return [_payment(row) for row in rows if row.expires_at <= now]
 
 
 def add_command(
@@ -496,7 +495,7 @@ def _move(connection: Connection, account: Account, amount: Fen) -> None:
 def _expected(connection: Connection) -> dict[Account, Fen]:
     """What held and hospitals' accounts must hold, from the payments alone."""
     sums: dict[Account, Fen] = defaultdict(lambda: ZERO)
-    for payment in _payments(connection):
+    for payment in map(_payment, connection.execute(select(payments))):
         status = payment.status
         if status.state is PaymentState.HELD and payment.payer is not None:
             account = held_money(payment.payer)
@@ -511,11 +510,6 @@ def _differing(
 ) -> int:
     accounts = [each for each in expected.keys() | found.keys() if each.startswith(prefix)]
     return sum(expected.get(each, ZERO) != found.get(each, ZERO) for each in accounts)
-
-
-def _payments(connection: Connection, *conditions: ColumnElement[bool]) -> Sequence[HeldPayment]:
-    query = select(payments).where(*conditions).order_by(payments.c.payment)
-    return [_payment(row) for row in connection.execute(query)]
 
 
 def _payment(row: Any) -> HeldPayment:
