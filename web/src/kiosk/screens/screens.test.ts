@@ -238,14 +238,17 @@ test('a doctor without a place left cannot be chosen', async () => {
   expect(page.text()).toContain('50.00 元')
 })
 
-test('the bill is a picture whose parts add up, with its words', () => {
+test('the bill is a picture whose parts add up; why something is left is told who asks', async () => {
   const page = shown(CheckFees, { what: '挂号费', split: SPLIT, walletTail: '1234', why: null })
   const widths = page.findAll('rect').map((bar) => Number(bar.attributes('width')))
 
   expect(widths.reduce((sum, each) => sum + each, 0)).toBeCloseTo(100)
   expect(page.find('svg[role=img]').attributes('aria-label')).toContain('还要另付 12.00 元')
   expect(page.text()).toContain('258.60')
-  expect(page.text()).toContain('医保外 8.60')
+  expect(page.find(id('split-why')).exists()).toBe(false)
+  await page.find(id('why-rest')).trigger('click')
+  expect(page.find(id('why-rest')).attributes('aria-expanded')).toBe('true')
+  expect(page.find(id('split-why')).text()).toContain('医保外 8.60')
 })
 
 test('a split that does not add up is not drawn', () => {
@@ -284,7 +287,7 @@ test('why a face cannot pay here stands on the bill, with the way that is left',
 test('a PIN is typed under its amount, is never shown, and is asked for again when it was wrong', async () => {
   const page = shown(Pin, { amountFen: 25860, ownFen: 1200, wrong: null })
   await typed(page, '1357909')
-  expect(page.text()).toContain('258.60')
+  expect(page.find('h1').text()).toContain('自己付 12.00 元')
   expect(page.text()).not.toContain('13579')
   await page.find(id('ok')).trigger('click')
   expect(page.emitted('pin')).toEqual([['135790']])
@@ -293,6 +296,10 @@ test('a PIN is typed under its amount, is never shown, and is asked for again wh
   expect(page.find(id('pin-trouble')).text()).toContain(NO_CAMERA.message.zh)
   await page.find(id('ok')).trigger('click')
   expect(page.emitted('pin')).toHaveLength(1)
+})
+
+test('where nothing is left to pay oneself, the PIN is typed under the whole bill', () => {
+  expect(shown(Pin, { amountFen: 25860, ownFen: 0, wrong: null }).find('h1').text()).toContain('一共 258.60 元')
 })
 
 test('who books chooses the day first, who registers for today is not asked', async () => {

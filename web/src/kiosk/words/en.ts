@@ -258,11 +258,12 @@ export const en: Words = {
   },
   fees: {
     title: 'Please check the amounts',
-    total: 'Total',
+    total: 'Total (yuan)',
     fund: 'Insurance fund',
     account: 'Personal account',
     hospital: 'Hospital',
     rest: 'Left to pay',
+    why: 'Why is something left?',
     selfPay: 'Your share',
     outside: 'Not insured',
     upfront: 'Upfront share',
@@ -287,8 +288,7 @@ export const en: Words = {
   },
   pay: {
     title: 'Left to pay',
-    wallet: 'From the account that you authorised',
-    tail: 'ending in {tail}',
+    wallet: 'From your authorised account ending in {tail}',
     confirm: 'Pay {yuan} yuan',
     cash: 'Pay cash at a window',
     cashAbout: 'You get a slip; pay at a window today',
@@ -321,8 +321,8 @@ export const en: Words = {
     and: ', ',
   },
   pin: {
-    title: 'Type your insurance PIN',
-    about: 'Total {total} yuan, your own share {own} yuan',
+    title: 'Your share is {own} yuan: type your insurance PIN',
+    covered: 'The total is {total} yuan: type your insurance PIN',
     none: 'No PIN? Go back and pay at a window',
   },
   cashier: {

@@ -256,11 +256,12 @@ export const zh = {
   },
   fees: {
     title: '请核对费用',
-    total: '一共',
+    total: '一共（元）',
     fund: '医保统筹',
     account: '个人账户',
     hospital: '医院承担',
     rest: '还要另付',
+    why: '为什么要另付？',
     selfPay: '自付',
     outside: '医保外',
     upfront: '先行自付',
@@ -285,8 +286,7 @@ export const zh = {
   },
   pay: {
     title: '还要付',
-    wallet: '从您授权的账户付',
-    tail: '尾号 {tail}',
+    wallet: '从您授权的尾号 {tail} 的账户付',
     confirm: '确认付 {yuan} 元',
     cash: '去窗口付现金',
     cashAbout: '给您一张缴费单，当天到窗口付',
@@ -319,8 +319,8 @@ export const zh = {
     and: '、',
   },
   pin: {
-    title: '请输入医保密码',
-    about: '一共 {total} 元，您自己付 {own} 元',
+    title: '自己付 {own} 元，请输入医保密码',
+    covered: '一共 {total} 元，请输入医保密码',
     none: '没有密码？返回，去窗口付',
   },
   cashier: {
