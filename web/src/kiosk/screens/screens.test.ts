@@ -348,6 +348,7 @@ test('a settlement that takes long is never told as failed', async () => {
 test('success says the number, where to go, and leaves by itself unless asked to wait', async () => {
   const page = shown(Success, {
     kind: 'register',
+    patient: '张*小',
     number: 'A036',
     where: { zh: '二层 216 诊室', en: 'room 216' },
     when: null,
@@ -358,8 +359,9 @@ test('success says the number, where to go, and leaves by itself unless asked to
   })
   expect(page.find(id('ticket')).text()).toContain('A036')
   expect(page.text()).toContain('前面还有 5 人')
+  expect(page.find('header').text()).toContain('给家人 张*小 办的')
   // The paper says the same as the screen.
-  for (const words of ['A036', '二层 216 诊室', '王示例', '50.00 元']) expect(page.find(id('slip')).text()).toContain(words)
+  for (const words of ['A036', '张*小', '二层 216 诊室', '王示例', '50.00 元']) expect(page.find(id('slip')).text()).toContain(words)
   await vi.advanceTimersByTimeAsync(29_000)
   await page.find(id('wait')).trigger('click')
   await vi.advanceTimersByTimeAsync(29_000)

@@ -163,6 +163,18 @@ export const en: Words = {
     title: 'Who is it for today?',
     self: 'For myself',
     family: 'For my family',
+    kin: {
+      mother: 'Mother',
+      father: 'Father',
+      spouse: 'Spouse',
+      child: 'Child',
+      grandparent: 'Grandparent',
+      grandchild: 'Grandchild',
+      sibling: 'Sibling',
+      parent_in_law: 'Parent-in-law',
+      ward: 'Ward',
+      other: 'Other relative',
+    },
   },
   activated: {
     title: 'All set up',
@@ -308,6 +320,19 @@ export const en: Words = {
   times: {
     title: 'What time?',
   },
+  own: {
+    open: 'Booked already? Change or cancel it',
+    title: 'What is booked',
+    whose: 'Bookings of {name}',
+    none: 'Nothing is booked',
+    noneAbout: 'To book, go back to the start and touch “Book”',
+    move: 'Change',
+    cancel: 'Cancel',
+    sure: 'Really cancel it?',
+    yes: 'Cancel this booking',
+    keep: 'Keep it',
+    cancelled: 'It is cancelled',
+  },
   checkin: {
     which: 'Which appointment?',
     none: 'You have no appointment today',
@@ -319,6 +344,7 @@ export const en: Words = {
     none: 'Nothing to pay',
     noneAbout: 'Everything is paid, or the doctor has ordered nothing yet',
     and: ', ',
+    whose: 'For {name}',
   },
   pin: {
     title: 'Your share is {own} yuan: type your insurance PIN',
@@ -357,8 +383,10 @@ export const en: Words = {
     },
   },
   success: {
+    forRelative: 'For your relative {name}',
     register: 'You are registered',
     book: 'Your appointment is made',
+    move: 'The time is changed',
     checkin: 'You are checked in',
     pay: 'Paid',
     number: 'Your number',

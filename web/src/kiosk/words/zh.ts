@@ -161,6 +161,18 @@ export const zh = {
     title: '今天给谁办？',
     self: '给自己',
     family: '给家人',
+    kin: {
+      mother: '母亲',
+      father: '父亲',
+      spouse: '配偶',
+      child: '子女',
+      grandparent: '祖辈',
+      grandchild: '孙辈',
+      sibling: '兄弟姐妹',
+      parent_in_law: '配偶的父母',
+      ward: '被监护人',
+      other: '其他家人',
+    },
   },
   activated: {
     title: '开通好了',
@@ -306,6 +318,19 @@ export const zh = {
   times: {
     title: '您要几点来？',
   },
+  own: {
+    open: '已经约了？改时间或取消',
+    title: '已经约好的',
+    whose: '{name} 的预约',
+    none: '没有约好的号',
+    noneAbout: '要预约，请返回首页点“预约”',
+    move: '改时间',
+    cancel: '取消',
+    sure: '确定要取消吗？',
+    yes: '取消这个预约',
+    keep: '先不取消',
+    cancelled: '取消好了',
+  },
   checkin: {
     which: '您要取哪个号？',
     none: '今天没有您的预约',
@@ -317,6 +342,7 @@ export const zh = {
     none: '没有要交的费用',
     noneAbout: '费用都交过了，或医生还没有开单',
     and: '、',
+    whose: '{name} 的费用',
   },
   pin: {
     title: '自己付 {own} 元，请输入医保密码',
@@ -355,8 +381,10 @@ export const zh = {
     },
   },
   success: {
+    forRelative: '给家人 {name} 办的',
     register: '挂号成功',
     book: '预约成功',
+    move: '时间改好了',
     checkin: '取号成功',
     pay: '缴费成功',
     number: '您的号码',
