@@ -1,4 +1,4 @@
-"""A parent at the kiosk with a child: the face is the parent's, record, visit and books the child's."""
+"""A parent at the kiosk with a child: the parent's face, the child's record, visit and books."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -51,11 +51,11 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Family]:
         yield Family(house, parent, child)
 
 
-def _scanned_for_child(kiosk: Kiosk, *to_way: str) -> None:
+def _scanned_for_child(kiosk: Kiosk, task: str) -> None:
     """Up to the question for whom it is, and the answer."""
 
     def walk() -> None:
-        kiosk.touch(*to_way).at("way")
+        kiosk.touch(task).at("way")
         kiosk.touch("way-face").at("notice")
         kiosk.touch("tick-comparison", "agree")
 
@@ -103,20 +103,13 @@ def test_a_parent_registers_a_child_and_pays_for_it(family: Family) -> None:
 
 
 def _registers(kiosk: Kiosk) -> None:
-    kiosk.touch("task-register")
-    kiosk.part("department").first.click()
-    kiosk.part("slot").filter(has_text=DOCTOR).first.click()
-
     def walk() -> None:
-        kiosk.touch("way-face").at("notice")
-        kiosk.touch("tick-comparison", "agree")
-
-    def anew() -> None:
         kiosk.touch("task-register")
         kiosk.part("department").first.click()
         kiosk.part("slot").filter(has_text=DOCTOR).first.click()
-        walk()
+        kiosk.touch("way-face").at("notice")
+        kiosk.touch("tick-comparison", "agree")
 
     walk()
-    kiosk.found(anew).touch("yes").at("whom").touch("relative")
+    kiosk.found(walk).touch("yes").at("whom").touch("relative")
     expect(kiosk.part("ticket")).to_be_visible()

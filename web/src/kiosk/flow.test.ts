@@ -6,7 +6,7 @@ import { ASLEEP, clipsAt, FAILURES_MAX, HOME, journeyOf, newJourney, step, TASKS
 
 const NUMBER = '990000196203140189'
 const PERSON = { masked_name: '张*例', masked_id_number: '9***', region: '990000' }
-const RELATIVE = { psn_no: '2', masked_name: '李*梅', kinship: '母亲' }
+const RELATIVE = { psn_no: '2', masked_name: '李*梅', kinship: 'mother' }
 
 function after(start: State, ...events: Event[]): State {
   return events.reduce(step, start)
