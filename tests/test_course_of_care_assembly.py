@@ -28,7 +28,7 @@ from shualian.core.identifiers import (
     new_identifier,
 )
 from shualian.core.mode import Mode
-from shualian.core.money import ZERO
+from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
 from shualian.core.settings import HospitalSettings, Settings
 from shualian.hospital.cashier.shifts.model import DrawerNo
@@ -44,6 +44,7 @@ from shualian.hospital.model import (
     PersonQuery,
 )
 from shualian.hospital.scheduling.model import ClinicSessionNo, Practitioner, Title
+from shualian.insurer.family.model import FAMILY_NOT_BOUND, Binding, Document, Kinship
 from shualian.insurer.persons.model import Insurance
 from shualian.insurer.settlement import store as settlement_store
 from shualian.insurer.settlement.evidence.model import EVIDENCE_OF_ANOTHER
@@ -53,7 +54,7 @@ from shualian.sandbox.known_proofs import KnownProof
 from shualian.staff.model import Caller, Employer, Role
 from shualian.terminals.model import InstitutionStaff
 from shualian.trust.signatures import Algorithm, SigningKey
-from shualian.verification.model import Scene
+from shualian.verification.model import Relation, Scene
 from shualian.web.application import build_listener
 from shualian.web.hospital_rooms import NO_REAL_MONEY, label_of, staff_rooms
 
@@ -78,9 +79,9 @@ class Halves:
     clock: SettableClock
     serial: int = 0
 
-    def person(self) -> PersonNo:
+    def person(self, born: str = "19620314") -> PersonNo:
         self.serial += 1
-        digits = f"{SANDBOX_REGION}19620314{self.serial:03d}"
+        digits = f"{SANDBOX_REGION}{born}{self.serial:03d}"
         insured = self.insurer.insured
         found = insured.persons.register_insured(
             id_number=IdNumber(digits + check_character(digits)),
@@ -107,6 +108,43 @@ class Halves:
         now = self.clock.now()
         proof = self.insurer.database.write(lambda c: known_proofs.issue(c, known, now=now))
         return FaceEvidence(proof.auth_no, proof.intent_id, proof.scene, KIOSK, now)
+
+    def bound(self, parent: PersonNo, child: PersonNo) -> Binding:
+        """A child under 16 is bound to a parent, on documents that a clerk saw."""
+        number = self.insurer.insured.persons.get
+        return self.insurer.insured.family_window.bind_child(
+            actor=InstitutionStaff(CLERK, HOSPITAL),
+            guardian=number(parent).id_number,
+            child=number(child).id_number,
+            kinship=Kinship.CHILD,
+            documents=(Document.ID_DOCUMENT, Document.HOUSEHOLD_REGISTER),
+        )
+
+    def face_for(
+        self,
+        parent: PersonNo,
+        child: PersonNo,
+        *,
+        scene: Scene = Scene.REGISTRATION,
+        intent_id: IntentId | None = None,
+        amount: Fen = ZERO,
+    ) -> FaceEvidence:
+        """A parent has scanned and confirmed for a child, with the PIN."""
+        known = KnownProof(
+            institution=HOSPITAL,
+            beneficiary=child,
+            subject=parent,
+            scene=scene,
+            amount_max_fen=amount,
+            relation=Relation.FAMILY,
+            terminal_id=KIOSK,
+            pin=True,
+            intent_id=intent_id,
+        )
+        now = self.clock.now()
+        proof = self.insurer.database.write(lambda c: known_proofs.issue(c, known, now=now))
+        made = FaceEvidence(proof.auth_no, proof.intent_id, proof.scene, KIOSK, now)
+        return replace(made, relation=Relation.FAMILY)
 
     def code(self, psn_no: PersonNo) -> CodeEvidence:
         shown = self.insurer.insured.vouchers.show_code(psn_no)
@@ -266,6 +304,87 @@ def test_a_face_registers_once(halves: Halves) -> None:
     assert encounter.first_frame_at == face.first_frame_at
     with pytest.raises(Refused):
         halves.register(face)
+
+
+def test_a_parent_registers_and_pays_for_a_child_in_whose_books_it_stands(halves: Halves) -> None:
+    parent, child = halves.person("19850314"), halves.person("20180314")
+    halves.bound(parent, child)
+
+    visit = halves.register(halves.face_for(parent, child))
+    payment = halves.hospital.payments.prepare(
+        command_id=CommandId(new_identifier()), encounter_no=visit.encounter_no
+    )
+    pays = halves.face_for(
+        parent,
+        child,
+        scene=Scene.SETTLEMENT,
+        intent_id=payment.intent_id,
+        amount=payment.amount_max_fen,
+    )
+    paid = halves.hospital.payments.settle(command_id=payment.command_id, evidence=pays)
+
+    assert (visit.psn_no, visit.acted_by) == (child, parent)
+    assert (paid.psn_no, paid.acted_by) == (child, parent)
+    assert paid.settled is not None
+    assert paid.settled.setl_id is not None
+    setl_id = paid.settled.setl_id
+    proven, _ = halves.insurer.database.read(lambda c: settlement_store.evidence_of(c, setl_id))
+    assert (proven.subject, proven.relation) == (parent, Relation.FAMILY)
+    year = business_date(halves.clock.now()).year
+    spent, untouched = (
+        halves.insurer.settlements.year_counters(psn_no=each, insutype="310", year=year)
+        for each in (child, parent)
+    )
+    assert any(spent.values())
+    assert not any(untouched.values())
+    lines = halves.insurer.accesses.of(child).lines
+    acted = [each.line for each in lines if each.line.by_relative]
+    assert [each.use for each in acted if each.use] == ["register", "settle"]
+    own = halves.insurer.accesses.of(parent).lines
+    assert [each.line.by_relative for each in own] == [False] * len(own)
+
+
+def test_a_binding_that_ended_registers_and_pays_nothing_with_a_proof_that_lives_on(
+    halves: Halves,
+) -> None:
+    parent, child = halves.person("19850314"), halves.person("20180314")
+    binding = halves.bound(parent, child)
+    visit = halves.register(halves.face_for(parent, child))
+    payment = halves.hospital.payments.prepare(
+        command_id=CommandId(new_identifier()), encounter_no=visit.encounter_no
+    )
+    registers = halves.face_for(parent, child)
+    pays = halves.face_for(
+        parent,
+        child,
+        scene=Scene.SETTLEMENT,
+        intent_id=payment.intent_id,
+        amount=payment.amount_max_fen,
+    )
+    halves.insurer.insured.family_window.unbind(
+        actor=InstitutionStaff(CLERK, HOSPITAL),
+        binding_id=binding.binding_id,
+        asked_by=halves.insurer.insured.persons.get(parent).id_number,
+    )
+
+    with pytest.raises(Refused) as not_registered:
+        halves.register(registers)
+    with pytest.raises(Refused) as not_paid:
+        halves.hospital.payments.settle(command_id=payment.command_id, evidence=pays)
+
+    assert not_registered.value.kind is FAMILY_NOT_BOUND
+    assert not_paid.value.kind is FAMILY_NOT_BOUND
+    assert halves.hospital.payments.get(command_id=payment.command_id).settled is None
+
+
+def test_a_stranger_with_a_proof_for_a_child_registers_nobody(halves: Halves) -> None:
+    stranger, child = halves.person("19850314"), halves.person("20180314")
+
+    with pytest.raises(Refused) as refused:
+        halves.register(halves.face_for(stranger, child))
+
+    assert refused.value.kind is FAMILY_NOT_BOUND
+    assert halves.hospital.records.find_by_person(psn_no=child) is None
 
 
 def test_whom_the_hospital_expects_the_insurer_looks_for_and_a_call_arms_the_room(

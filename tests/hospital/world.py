@@ -238,6 +238,7 @@ BUSY = _kind("insurer.busy", Finality.TEMPORARY)
 TRACE_USED = _kind("insurer.trace_used")
 TRACE_MISSING = _kind("insurer.trace_missing")
 OF_ANOTHER = _kind("insurer.evidence_of_another")
+NOT_BOUND = _kind("insurer.family_not_bound")
 NO_REFUND = _kind("insurer.refund_invalid")
 
 
@@ -378,6 +379,8 @@ class Proofs:
             raise Refused(PROOF_WRONG)
         if (proof.subject, proof.beneficiary) != (evidence.subject or subject, subject):
             raise Refused(PROOF_OTHER_SUBJECT)
+        if proof.relation is not evidence.relation:
+            raise Refused(PROOF_WRONG)
         self._redeemed.add((evidence.auth_no, use))
 
 
@@ -536,6 +539,8 @@ class Insurer:
         self.codes = Codes(clock)
         self.cards: dict[str, PersonNo] = {}
         self.cancelled_visits: set[VisitId] = set()
+        self.bound: set[tuple[PersonNo, PersonNo]] = set()
+        """Who may act for whom at this moment."""
         self.visits: dict[EncounterNo, tuple[VisitOpening, OpenedVisit]] = {}
         self.stays: dict[EncounterNo, tuple[Admission, OpenedVisit]] = {}
         self.discharged: dict[VisitId, datetime] = {}
@@ -811,8 +816,8 @@ class Insurer:
 
     def _subject(self, evidence: Evidence | NumberClaim, institution: InstitutionCode) -> PersonNo:
         match evidence:
-            case FaceEvidence(auth_no=auth_no):
-                return self._proofs.check(auth_no, expected_institution=institution).subject
+            case FaceEvidence():
+                return self._of_face(evidence, institution)
             case CodeEvidence(token=token):
                 return self.codes.read(token)
             case CardEvidence(card_no=card_no, pin=pin):
@@ -825,6 +830,18 @@ class Insurer:
                 if not found:
                     raise Refused(NOT_KNOWN)
                 return found[0]
+
+    def _of_face(self, evidence: FaceEvidence, institution: InstitutionCode) -> PersonNo:
+        proof = self._proofs.check(evidence.auth_no, expected_institution=institution)
+        if proof.relation is not evidence.relation:
+            raise Refused(PROOF_WRONG)
+        if proof.relation is Relation.SELF:
+            return proof.subject
+        if proof.subject != evidence.subject:
+            raise Refused(PROOF_OTHER_SUBJECT)
+        if (proof.subject, proof.beneficiary) not in self.bound:
+            raise Refused(NOT_BOUND)
+        return proof.beneficiary
 
     def lines_of(self, request: SettlementRequest) -> list[Line]:
         """What a request settles: a batch, or all that is open of a stay."""
@@ -1601,6 +1618,14 @@ class World:
             terminal_id=proof.terminal_id,
             first_frame_at=self.clock.now(),
         )
+
+    def scan_for(
+        self, holder: InsuredPerson, relative: InsuredPerson, **changed: object
+    ) -> FaceEvidence:
+        """Somebody scans and confirms for a bound relative."""
+        bound = {"beneficiary": relative.psn_no, "relation": Relation.FAMILY}
+        scanned = self.scan(holder, **(bound | changed))  # type: ignore[arg-type]
+        return replace(scanned, relation=Relation.FAMILY)
 
     def record(self, person: InsuredPerson = ZHANG) -> PatientRecord:
         return self.records.open_record(command_id=command(), evidence=self.scan(person))

@@ -11,6 +11,7 @@ from shualian.hospital import model as at_hospital
 from shualian.hospital.ports import FaceProofs
 from shualian.insurer.benefits.model import WHOLE, LineSplit, Settlement
 from shualian.insurer.benefits.wording import render_trace
+from shualian.insurer.family.service import FamilyBindings
 from shualian.insurer.persons.model import PERSON_NOT_FOUND, InsuranceStatus
 from shualian.insurer.persons.service import Persons
 from shualian.insurer.settlement import model as at_insurer
@@ -28,7 +29,7 @@ from shualian.insurer.settlement.service import Settlements
 from shualian.insurer.traces.model import LineTraces, TraceCode, TraceException
 from shualian.insurer.traces.service import Traces
 from shualian.insurer.vouchers.service import VoucherPins, Vouchers
-from shualian.verification.model import PROOF_OTHER_SUBJECT
+from shualian.verification.model import PROOF_OTHER_RELATION, PROOF_OTHER_SUBJECT, Relation
 
 IDENTITY_USE = "identity"
 """The use of a shown code by which somebody only shows who they are."""
@@ -50,6 +51,11 @@ class Register(Protocol):
     @property
     def pins(self) -> VoucherPins:
         """Their PINs."""
+        ...
+
+    @property
+    def family(self) -> FamilyBindings:
+        """Who may act for whom."""
         ...
 
 
@@ -227,8 +233,8 @@ class LocalInsurerPlatform:
         """Whose evidence it is."""
         insurer = self._insurer
         match evidence:
-            case at_hospital.FaceEvidence(auth_no=auth_no):
-                return insurer.verification.check(auth_no, expected_institution=institution).subject
+            case at_hospital.FaceEvidence():
+                return self._of_face(evidence, institution)
             case at_hospital.CodeEvidence(token=token):
                 return insurer.insured.vouchers.read_code(token, institution=institution)
             case at_hospital.CardEvidence(card_no=card_no, pin=pin):
@@ -241,6 +247,25 @@ class LocalInsurerPlatform:
         if found is None:
             raise Refused(PERSON_NOT_FOUND)
         return found
+
+    def _of_face(
+        self, evidence: at_hospital.FaceEvidence, institution: InstitutionCode
+    ) -> PersonNo:
+        proof = self._insurer.verification.check(evidence.auth_no, expected_institution=institution)
+        if proof.relation is not evidence.relation:
+            raise Refused(PROOF_OTHER_RELATION)
+        if proof.relation is Relation.SELF:
+            return proof.subject
+        if proof.subject != evidence.subject:
+            raise Refused(PROOF_OTHER_SUBJECT)
+        # The proof lives on for two minutes when a binding ends; what it would do does not.
+        self._insurer.insured.family.check(
+            subject=proof.subject,
+            beneficiary=proof.beneficiary,
+            relation=proof.relation,
+            at=self._clock.now(),
+        )
+        return proof.beneficiary
 
     def _use_code(
         self,

@@ -25,7 +25,7 @@ from shualian.hospital.model import (
     Evidence,
     FaceEvidence,
 )
-from shualian.verification.model import Scene
+from shualian.verification.model import Relation, Scene
 
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 IntentText = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -36,13 +36,18 @@ _IdText = Annotated[str, StringConstraints(min_length=15, max_length=20)]
 
 
 class FaceBody(Body):
-    """A confirmed face."""
+    """A confirmed face.
+
+    Whoever acts for a bound relative says so: a proof for another person that came as one's own
+    is refused, and the other way round.
+    """
 
     kind: Literal["face"]
     auth_no: Secret = Field(repr=False)
     intent_id: IntentText
     scene: Scene
     first_frame_at: AwareDatetime
+    relation: Literal["self", "family"] = "self"
 
     def evidence(self, terminal_id: TerminalId) -> FaceEvidence:
         """The evidence, captured at this terminal."""
@@ -52,6 +57,7 @@ class FaceBody(Body):
             scene=self.scene,
             terminal_id=terminal_id,
             first_frame_at=self.first_frame_at,
+            relation=Relation(self.relation),
         )
 
 

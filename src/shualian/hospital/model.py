@@ -65,8 +65,8 @@ class FaceEvidence:
         scene: What the person was asked for at the terminal.
         terminal_id: Where.
         first_frame_at: When the first frame was taken, UTC; for the time from start to paid.
-        subject: Who scanned, where it is not the patient.
-        relation: Of that person to the patient, as the proof has it.
+        subject: Who scanned, where it is not the patient; known once the proof was looked at.
+        relation: Of that person to the patient; as the terminal says, then as the proof has it.
     """
 
     auth_no: AuthNo = field(repr=False)
@@ -916,17 +916,46 @@ def check_proof(evidence: FaceEvidence, proof: FaceProof, allowed: frozenset[Sce
     Raises:
         Refused: ``hospital.scene_not_allowed``, ``hospital.proof_not_fitting``.
     """
+    _check_fits(evidence, proof, allowed)
+    own = evidence.relation is Relation.SELF and proof.subject == proof.beneficiary
+    if not own or proof.relation is not Relation.SELF:
+        raise Refused(PROOF_NOT_FITTING, differs="relation")
+    return proof.subject
+
+
+def check_proof_for_relative(
+    evidence: FaceEvidence, proof: FaceProof, allowed: frozenset[Scene]
+) -> tuple[PersonNo, FaceEvidence]:
+    """Check the proof of somebody who acts for a bound relative.
+
+    Gives whose matter it is, and the evidence with who acted.
+
+    Raises:
+        Refused: ``hospital.scene_not_allowed``, ``hospital.proof_not_fitting``.
+    """
+    _check_fits(evidence, proof, allowed)
+    # A proxy without a binding, and whoever says one thing and proved another, acts for nobody.
+    bound = proof.relation is Relation.FAMILY and proof.subject != proof.beneficiary
+    if not bound or evidence.relation is not Relation.FAMILY:
+        raise Refused(PROOF_NOT_FITTING, differs="relation")
+    return proof.beneficiary, replace(evidence, subject=proof.subject)
+
+
+def _check_fits(evidence: FaceEvidence, proof: FaceProof, allowed: frozenset[Scene]) -> None:
     check_scene(evidence, allowed)
     # A proof taken elsewhere, for something else or for another person is good for nothing here.
     for name, fits in (
         ("terminal", proof.terminal_id == evidence.terminal_id),
         ("intent", proof.intent_id == evidence.intent_id),
         ("scene", proof.scene is evidence.scene),
-        ("relation", proof.relation is Relation.SELF and proof.subject == proof.beneficiary),
     ):
         if not fits:
             raise Refused(PROOF_NOT_FITTING, differs=name)
-    return proof.subject
+
+
+def acted_by(evidence: Evidence | None) -> PersonNo | None:
+    """Who acted for the patient by their own face; none where the patient did."""
+    return evidence.subject if isinstance(evidence, FaceEvidence) else None
 
 
 def is_final(failure: Exception) -> TypeGuard[Refused]:

@@ -466,6 +466,7 @@ class Access:
         scene: What for.
         what: What was done.
         use: Which use of a proof, for a redemption.
+        by_relative: Whether somebody else acted for the person, by their own face.
     """
 
     at: datetime
@@ -474,6 +475,7 @@ class Access:
     scene: Scene
     what: AccessKind
     use: str | None = None
+    by_relative: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -357,9 +357,10 @@ def accesses_of(connection: Connection, psn_no: PersonNo) -> list[Access]:
         .where(persons.c.subject == psn_no)
     )
     touched = or_(proofs.c.subject == psn_no, proofs.c.beneficiary == psn_no)
-    issued = select(proofs.c.issued_at.label("at"), *_where_of(proofs)).where(touched)
+    of_proof = (*_where_of(proofs), (proofs.c.subject != psn_no).label("by_relative"))
+    issued = select(proofs.c.issued_at.label("at"), *of_proof).where(touched)
     redeemed = (
-        select(redemptions.c.redeemed_at.label("at"), *_where_of(proofs), redemptions.c.use)
+        select(redemptions.c.redeemed_at.label("at"), *of_proof, redemptions.c.use)
         .join(proofs, proofs.c.auth_digest == redemptions.c.auth_digest)
         .where(touched)
     )
@@ -410,6 +411,7 @@ def _accesses(connection: Connection, query: Select[Any], what: AccessKind) -> l
             scene=Scene(row.scene),
             what=what,
             use=row.use if what is AccessKind.PROOF_REDEEMED else None,
+            by_relative=what is not AccessKind.VERIFIED and bool(row.by_relative),
         )
         for row in connection.execute(query)
     ]

@@ -22,7 +22,7 @@ from shualian.core.refusals import Refused
 from shualian.hospital.bills import api
 from shualian.hospital.bills.service import OwnBills
 from shualian.hospital.model import AtTerminal
-from shualian.verification.model import NOT_VERIFIED, SESSION_OTHER_TERMINAL
+from shualian.verification.model import NOT_VERIFIED, RELATION_NOT_PROVEN, SESSION_OTHER_TERMINAL
 from shualian.web.problems import answer_refusals
 
 ELSEWHERE = TerminalId("K99")
@@ -33,19 +33,30 @@ class Captured:
     """Who was captured in which session, at which terminal."""
 
     people: dict[SessionId, tuple[TerminalId, PersonNo]] = field(default_factory=dict)
+    bound: set[tuple[PersonNo, PersonNo]] = field(default_factory=set)
 
     def stands(self, psn_no: PersonNo, at: TerminalId = KIOSK) -> SessionId:
         session_id = SessionId(new_identifier())
         self.people[session_id] = (at, psn_no)
         return session_id
 
-    def person_at(self, terminal_id: TerminalId, *, session_id: SessionId) -> PersonNo:
+    def person_at(
+        self,
+        terminal_id: TerminalId,
+        *,
+        session_id: SessionId,
+        relative: PersonNo | None = None,
+    ) -> PersonNo:
         if session_id not in self.people:
             raise Refused(NOT_VERIFIED, found="expired")
         at, psn_no = self.people[session_id]
         if at != terminal_id:
             raise Refused(SESSION_OTHER_TERMINAL)
-        return psn_no
+        if relative is None:
+            return psn_no
+        if (psn_no, relative) not in self.bound:
+            raise Refused(RELATION_NOT_PROVEN)
+        return relative
 
 
 @dataclass
@@ -94,6 +105,32 @@ def test_what_is_open_is_told_line_by_line_before_anything_is_confirmed(hall: Ha
     assert bill["amount_fen"] == sum(line["amount_fen"] for line in bill["lines"])
     assert (bill["payable"], bill["under_way"], bill["slip_no"]) == (True, False, None)
     assert hall.world.payments.of_encounter(encounter_no=encounter.encounter_no) == []
+
+
+def test_a_bound_relatives_bill_is_told_and_nobody_elses(hall: Hall) -> None:
+    encounter = hall.world.registered()
+    hall.world.ordered(encounter)
+    hall.captured.bound.add((LI.psn_no, ZHANG.psn_no))
+    bound, stranger = hall.captured.stands(LI.psn_no), hall.captured.stands(ZHANG.psn_no)
+
+    status, (bill,) = hall.open_of(session_id=bound, beneficiary=ZHANG.psn_no)
+    assert (status, bill["encounter_no"]) == (200, encounter.encounter_no)
+    status, problem = hall.open_of(session_id=stranger, beneficiary=LI.psn_no)
+    assert (status, problem["code"]) == (409, RELATION_NOT_PROVEN.code)
+
+
+def test_only_a_face_asks_for_a_relatives_bill(hall: Hall) -> None:
+    card = hall.world.card()
+    shown = {
+        "kind": "card",
+        "card_no": card.card_no,
+        "pin": card.pin,
+        "intent_id": card.intent_id,
+    }
+
+    status, _ = hall.open_of(evidence=shown, beneficiary=LI.psn_no)
+
+    assert status == 422
 
 
 def test_nobody_sees_the_bill_of_another_person(hall: Hall) -> None:

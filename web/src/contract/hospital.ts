@@ -5296,13 +5296,16 @@ export interface components {
          * @description A visit as staff see it: who, by what it is known, and where it stands.
          *
          *     ``identity_verified_at`` and ``identity_channel`` are for the bar above the doctor's screen:
-         *     when the patient last showed who they are, and by what.
+         *     when the patient last showed who they are, and by what. ``by_relative`` says that a relative
+         *     registered by their own face: then the patient has shown nothing yet.
          */
         EncounterAnswer: {
             /** Age Band */
             age_band: string;
             /** Aged */
             aged: boolean;
+            /** By Relative */
+            by_relative: boolean;
             /** Called At */
             called_at: string | null;
             channel: components["schemas"]["Channel"] | null;
@@ -5466,6 +5469,12 @@ export interface components {
              * @enum {string}
              */
             kind: "face";
+            /**
+             * Relation
+             * @default self
+             * @enum {string}
+             */
+            relation: "self" | "family";
             scene: components["schemas"]["Scene"];
             /** Terminal Id */
             terminal_id: string;
@@ -8315,6 +8324,8 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** By Relative */
+            by_relative: boolean;
             /** Department */
             department: string | null;
             /** En */

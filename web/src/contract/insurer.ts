@@ -2383,6 +2383,8 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** By Relative */
+            by_relative: boolean;
             /** Department */
             department: string | null;
             /** En */

@@ -2088,6 +2088,9 @@ export interface components {
         /**
          * FaceBody
          * @description A confirmed face.
+         *
+         *     Whoever acts for a bound relative says so: a proof for another person that came as one's own
+         *     is refused, and the other way round.
          */
         FaceBody: {
             /** Auth No */
@@ -2104,6 +2107,12 @@ export interface components {
              * @enum {string}
              */
             kind: "face";
+            /**
+             * Relation
+             * @default self
+             * @enum {string}
+             */
+            relation: "self" | "family";
             scene: components["schemas"]["Scene"];
         };
         /**
@@ -2314,6 +2323,8 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** By Relative */
+            by_relative: boolean;
             /** Department */
             department: string | null;
             /** En */
@@ -2515,8 +2526,12 @@ export interface components {
         /**
          * OpenBillsBody
          * @description Who asks: the person of a capture of this terminal, or who shows a code or a card.
+         *
+         *     ``beneficiary`` is a relative for whom the captured person acts.
          */
         OpenBillsBody: {
+            /** Beneficiary */
+            beneficiary?: string | null;
             /** Evidence */
             evidence?: (components["schemas"]["CodeBody"] | components["schemas"]["CardBody"]) | null;
             /** Session Id */

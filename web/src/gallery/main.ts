@@ -28,6 +28,7 @@ import Notice from '../kiosk/screens/Notice.vue'
 import Paid from '../kiosk/screens/Paid.vue'
 import Processing from '../kiosk/screens/Processing.vue'
 import Refused from '../kiosk/screens/Refused.vue'
+import OwnBookings from '../kiosk/screens/OwnBookings.vue'
 import Registered from '../kiosk/screens/Registered.vue'
 import Looks from '../kiosk/screens/Looks.vue'
 import Reports from '../kiosk/screens/Reports.vue'
@@ -83,10 +84,10 @@ const scan = (live: object): Shown => ({
 const GUIDE = { zh: '导医 李示例', en: 'Guide Li' }
 const help = (told: object): Shown => ({ at: 'help', page: Help, props: { help: told, machine: '一层大厅 1 号机' } })
 /** A page of an errand that stands still at one view. */
-const errand = (page: Component, view: object): Shown => ({
+const errand = (page: Component, view: object, patient: string | null = null): Shown => ({
   at: 'task',
   page,
-  props: { errand: { view: shallowRef(view), who: '张*例' } },
+  props: { errand: { view: shallowRef(view), who: '张*例', patient } },
 })
 const DAYS = ['2026-11-30', '2026-12-01', '2026-12-02', '2026-12-03', '2026-12-04']
 const WEEK = DAYS.map((day, place) => ({ ...SESSION, session_no: day, day, left: place === 3 ? 0 : 11 + place }))
@@ -129,6 +130,7 @@ const SCREENS: Readonly<Record<string, Shown>> = {
   '05d-activated': { at: 'task', page: Activated, props: { found: FOUND, ticks: ['comparison', 'template'] } },
   '05e-matters': { at: 'task', page: Matters, props: { copy: async () => COPY, withdraw: async () => ({}) } },
   '06-departments': { at: 'department', page: Departments, props: { offered: OFFERED } },
+  '06-departments-book': { at: 'department', page: Departments, props: { offered: OFFERED, own: true } },
   '06-wait': { at: 'department', page: Wait, props: { lost: true } },
   '07-days': {
     at: 'session',
@@ -139,6 +141,7 @@ const SCREENS: Readonly<Record<string, Shown>> = {
   '07-times': { at: 'slot', page: Times, props: { session: SESSION, slots: TIMES } },
   '08-bills': errand(Paid, { at: 'bills', bills: [BILL, { ...BILL, encounter_no: 'E2' }] }),
   '08-fees': errand(Paid, { at: 'bill', bill: BILL, payment: PAYMENT, offer: { last_four: '1234' }, why: null }),
+  '08-fees-child': errand(Paid, { at: 'bill', bill: BILL, payment: PAYMENT, offer: { last_four: '1234' }, why: null }, '张*小'),
   '08-fees-cash': errand(Paid, { at: 'bill', bill: BILL, payment: PAYMENT, offer: null, why: null }),
   '08-fees-no-pin': errand(Paid, { at: 'bill', bill: BILL, payment: PAYMENT, offer: { last_four: '1234' }, why: NO_PIN }),
   '09-pin': errand(Paid, { at: 'pin', payment: PAYMENT, wrong: null }),
@@ -149,7 +152,14 @@ const SCREENS: Readonly<Record<string, Shown>> = {
   '11-registered': errand(Registered, { at: 'registered', visit: VISIT, session: SESSION }),
   '11-checked-in': errand(CheckedIn, { at: 'checkedin', visit: { ...VISIT, ahead: 0 }, appointment: APPOINTMENT }),
   '11-no-appointment': errand(CheckedIn, { at: 'none', next: APPOINTMENT }),
-  '11-booked': errand(Booked, { at: 'booked', appointment: APPOINTMENT }),
+  '11-booked': errand(Booked, { at: 'booked', appointment: APPOINTMENT, moved: false }),
+  '11-moved': errand(Booked, { at: 'booked', appointment: APPOINTMENT, moved: true }, '张*小'),
+  '11-registered-child': errand(Registered, { at: 'registered', visit: VISIT, session: SESSION }, '张*小'),
+  '11a-own': errand(OwnBookings, { at: 'own', booked: [APPOINTMENT, { ...APPOINTMENT, appointment_no: 'A2' }] }),
+  '11a-own-child': errand(OwnBookings, { at: 'own', booked: [APPOINTMENT] }, '张*小'),
+  '11a-sure': errand(OwnBookings, { at: 'sure', appointment: APPOINTMENT }),
+  '11a-cancelled': errand(OwnBookings, { at: 'cancelled', appointment: APPOINTMENT }),
+  '11a-none': errand(OwnBookings, { at: 'none' }),
   '11-paid': errand(Paid, { at: 'paid', payment: SETTLED, more: true }),
   '11-reports': errand(Reports, { at: 'reports', ready: READY, collected: [COLLECTED] }),
   '11-report': errand(Reports, { at: 'report', ready: READY[0], collected: COLLECTED }),

@@ -31,8 +31,8 @@ export const FOUND: Found = {
   sessionId: '01K0000000000000000000000A',
   person: { masked_name: '张*例', masked_id_number: '9***************18', region: '990000' },
   relatives: [
-    { psn_no: '1', masked_name: '李*梅', kinship: '母亲' },
-    { psn_no: '2', masked_name: '张*乐', kinship: '儿子' },
+    { psn_no: '1', masked_name: '李*梅', kinship: 'mother' },
+    { psn_no: '2', masked_name: '张*乐', kinship: 'child' },
   ],
   standing: [],
   activated: true,

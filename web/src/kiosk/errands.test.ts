@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { APPOINTMENT, BILL, COLLECTED, LOOKS, PAYMENT, READY, SESSION, VISIT } from '../gallery/samples'
 import { Refused, refusalOf, UNREACHABLE, type Refusal } from '../terminal/refusal'
 import type { Client } from '../terminal/requests'
-import { CheckingIn, Looking, Paying, PATIENCE_MS, Registering, Reporting, type ErrandParts } from './errands'
+import { Booking, CheckingIn, Looking, OwnBookings, Paying, PATIENCE_MS, Registering, Reporting, type ErrandParts } from './errands'
 import type { Money } from './flow'
 import { Hospital, HOSPITAL_PREFIX, type Evidence } from './hospital'
 import type { Asked, Presence } from './presence'
@@ -56,14 +56,14 @@ class Somebody implements Presence {
   readonly asked: Asked[] = []
   refuses: Refusal | null = null
 
-  whose(): { session_id: string } {
-    return { session_id: 's' }
+  whose(): { session_id: string; beneficiary: null } {
+    return { session_id: 's', beneficiary: null }
   }
 
   async evidence(asked?: Asked): Promise<Evidence> {
     if (asked !== undefined) this.asked.push(asked)
     if (this.refuses !== null) throw new Refused(this.refuses)
-    return { kind: 'face', auth_no: 'a', intent_id: asked?.intentId ?? 'i', scene: '01301', first_frame_at: '2026-11-29T00:00:00Z' }
+    return { kind: 'face', auth_no: 'a', intent_id: asked?.intentId ?? 'i', scene: '01301', first_frame_at: '2026-11-29T00:00:00Z', relation: 'self' }
   }
 }
 
@@ -81,6 +81,7 @@ function stage(answers: Record<string, unknown>) {
     hospital: new Hospital(desk, () => ({}) as never),
     presence: somebody,
     who: '张*例',
+    patient: null,
     changed: () => {},
     failed: (told, money) => failed.push({ refusal: told, money }),
     pause: async (ms) => {
@@ -208,6 +209,56 @@ test('a bill that waits at the window shows its slip again', async () => {
   const bills = [{ ...BILL, slip_no: '1111-2222-33' }]
 
   expect((await paying(undefined, { ...PAYABLE, 'bills/open': bills })).errand.view.value).toMatchObject({ at: 'slip', slipNo: '1111-2222-33' })
+})
+
+test('what is booked is listed, the soonest first, and what was missed or given back is not', async () => {
+  const later = { ...APPOINTMENT, appointment_no: 'A2', begins_at: '2099-01-02T01:00:00Z', state: 'booked' }
+  const sooner = { ...APPOINTMENT, appointment_no: 'A3', begins_at: '2099-01-01T01:00:00Z', state: 'booked' }
+  const own = [later, { ...APPOINTMENT, state: 'cancelled' }, sooner]
+  const errand = new OwnBookings(stage({ 'scheduling/own': own }).parts)
+  errand.start()
+  await settled()
+
+  expect(errand.view.value).toEqual({ at: 'own', booked: [sooner, later] })
+})
+
+test('a booking is given back after it was asked, once, however often the answer was lost', async () => {
+  const booked = { ...APPOINTMENT, state: 'booked' as const }
+  const { desk, parts } = stage({ 'scheduling/own': [booked], 'scheduling/cancel': { ...booked, state: 'cancelled' } })
+  desk.goesWrong('scheduling/cancel', 'lost after', 'lost before')
+  const errand = new OwnBookings(parts)
+  errand.start()
+  await settled()
+  errand.ask(booked)
+  errand.keep()
+  expect(errand.view.value.at).toBe('own')
+  expect(desk.done).not.toContain('scheduling/cancel')
+  errand.ask(booked)
+  errand.cancel(booked)
+  await settled()
+
+  expect(errand.view.value).toEqual({ at: 'cancelled', appointment: booked })
+  expect(desk.done.filter((each) => each === 'scheduling/cancel')).toHaveLength(1)
+})
+
+test('somebody without a record has nothing booked', async () => {
+  const { desk, parts } = stage({})
+  desk.goesWrong('scheduling/own', refusal('hospital.record_not_found', 'final'))
+  const errand = new OwnBookings(parts)
+  errand.start()
+  await settled()
+
+  expect(errand.view.value.at).toBe('none')
+})
+
+test('another time for a booking moves it and books nothing', async () => {
+  const { desk, parts } = stage({ 'scheduling/move': APPOINTMENT })
+  const errand = new Booking(parts, { session: SESSION, slotNo: 2 }, APPOINTMENT.appointment_no)
+  errand.start()
+  await settled()
+
+  expect(errand.view.value).toEqual({ at: 'booked', appointment: APPOINTMENT, moved: true })
+  expect(desk.asked).toEqual(['scheduling/move'])
 })
 
 test('a registration whose answer was lost is one registration', async () => {

@@ -31,6 +31,8 @@ export interface ErrandParts {
   presence: Presence
   /** Whose it is, masked, for what is printed; empty where a code or a card was shown. */
   who: string
+  /** The relative for whom somebody came, masked; null where for themselves. */
+  patient: string | null
   /** Something new stands on the screen. */
   changed: () => void
   failed: (refusal: Refusal, money: Money) => void
@@ -39,7 +41,12 @@ export interface ErrandParts {
 }
 
 export type RegisteringView = { at: 'registered'; visit: Registration; session: Session }
-export type BookingView = { at: 'booked'; appointment: Appointment }
+export type BookingView = { at: 'booked'; appointment: Appointment; moved: boolean }
+export type OwnBookingsView =
+  | { at: 'own'; booked: readonly Appointment[] }
+  | { at: 'none' }
+  | { at: 'sure'; appointment: Appointment }
+  | { at: 'cancelled'; appointment: Appointment }
 export type CheckingInView =
   | { at: 'appointments'; today: readonly Appointment[] }
   | { at: 'none'; next: Appointment | null }
@@ -66,6 +73,10 @@ export abstract class Errand<View extends { at: string }> {
 
   constructor(protected readonly parts: ErrandParts) {
     this.view = shallowRef({ at: 'waiting', money: false, lost: false })
+  }
+
+  get patient(): string | null {
+    return this.parts.patient
   }
 
   /** Begin, once. */
@@ -139,15 +150,55 @@ export class Registering extends Errand<RegisteringView> {
 export class Booking extends Errand<BookingView> {
   private readonly command = newIdentifier()
 
-  constructor(parts: ErrandParts, private readonly choice: Choice) {
+  /** With the number of a booking that is moved to the chosen time instead. */
+  constructor(
+    parts: ErrandParts,
+    private readonly choice: Choice,
+    private readonly moving: string | null = null,
+  ) {
     super(parts)
   }
 
   protected async first(): Promise<BookingView> {
     const { hospital, presence } = this.parts
+    const { command, choice, moving } = this
     const evidence = await presence.evidence()
-    const appointment = await this.persistently(() => hospital.book(this.command, this.choice, evidence))
-    return { at: 'booked', appointment }
+    const appointment = await this.persistently(() =>
+      moving === null ? hospital.book(command, choice, evidence) : hospital.move(command, moving, choice, evidence),
+    )
+    return { at: 'booked', appointment, moved: moving !== null }
+  }
+}
+
+/** What somebody has booked: each can be given back here; another time is chosen as for a new one. */
+export class OwnBookings extends Errand<OwnBookingsView> {
+  private booked: readonly Appointment[] = []
+
+  /** Whether it is really meant is asked once. */
+  ask(appointment: Appointment): void {
+    this.show({ at: 'sure', appointment })
+  }
+
+  keep(): void {
+    this.show({ at: 'own', booked: this.booked })
+  }
+
+  cancel(appointment: Appointment): void {
+    const command = newIdentifier()
+    void this.doing(async () => {
+      const { hospital, presence } = this.parts
+      const evidence = await presence.evidence()
+      await this.persistently(() => hospital.cancel(command, appointment.appointment_no, evidence))
+      return { at: 'cancelled', appointment }
+    })
+  }
+
+  protected async first(): Promise<OwnBookingsView> {
+    const { hospital, presence } = this.parts
+    const evidence = await presence.evidence()
+    const own = await this.persistently(() => hospital.appointments(evidence)).catch(noRecord)
+    this.booked = own.filter((each) => each.state === 'booked').sort(byTime)
+    return this.booked.length === 0 ? { at: 'none' } : { at: 'own', booked: this.booked }
   }
 }
 
@@ -369,8 +420,12 @@ function noRecord(failure: unknown): readonly Appointment[] {
   throw failure
 }
 
+function byTime(one: Appointment, other: Appointment): number {
+  return one.begins_at.localeCompare(other.begins_at)
+}
+
 function soonest(booked: readonly Appointment[]): Appointment | null {
-  const [first] = [...booked].sort((one, other) => one.begins_at.localeCompare(other.begins_at))
+  const [first] = [...booked].sort(byTime)
   return first ?? null
 }
 

@@ -6,7 +6,7 @@ import { ASLEEP, clipsAt, FAILURES_MAX, HOME, journeyOf, newJourney, step, TASKS
 
 const NUMBER = '990000196203140189'
 const PERSON = { masked_name: '张*例', masked_id_number: '9***', region: '990000' }
-const RELATIVE = { psn_no: '2', masked_name: '李*梅', kinship: '母亲' }
+const RELATIVE = { psn_no: '2', masked_name: '李*梅', kinship: 'mother' }
 
 function after(start: State, ...events: Event[]): State {
   return events.reduce(step, start)
@@ -100,8 +100,8 @@ test('activation begins with the number and ends activated', () => {
 
 const WITH_FAMILY = result({ state: 'verified', person: PERSON, relatives: [RELATIVE] })
 
-test('whoever has family is asked for whom a report is collected', () => {
-  const toScan = TO_SCAN.map((each): Event => (each.type === 'task' ? { type: 'task', task: 'report' } : each))
+test.each(['checkin', 'pay', 'report'] as const)('whoever has family is asked for whom they came: %s', (task) => {
+  const toScan = TO_SCAN.map((each): Event => (each.type === 'task' ? { type: 'task', task } : each))
   const whom = after(ASLEEP, ...toScan, WITH_FAMILY, { type: 'yes' })
 
   expect(whom.at).toBe('whom')
@@ -112,7 +112,11 @@ test('whoever has family is asked for whom a report is collected', () => {
 })
 
 test('what is for oneself only asks nobody for whom it is', () => {
-  expect(after(ASLEEP, ...TO_SCAN, WITH_FAMILY, { type: 'yes' })).toMatchObject({ at: 'task', journey: { beneficiary: null } })
+  const toScan = TO_SCAN.flatMap((each): Event[] => {
+    if (each.type === 'way') return []
+    return [each.type === 'task' ? { type: 'task', task: 'matters' } : each]
+  })
+  expect(after(ASLEEP, ...toScan, WITH_FAMILY, { type: 'yes' })).toMatchObject({ at: 'task', journey: { beneficiary: null } })
 })
 
 const TO_WAY: Event[] = [
@@ -122,6 +126,20 @@ const TO_WAY: Event[] = [
   { type: 'slot', slotNo: 3 },
 ]
 const FACE = TO_SCAN.slice(2)
+
+test('whoever changes a booking is scanned first, then chooses, and is not scanned again', () => {
+  const own = after(HOME, { type: 'task', task: 'book' }, { type: 'own' })
+  expect(own).toMatchObject({ at: 'way', journey: { task: 'book', choice: null } })
+  const known = after(own, ...FACE, result({ state: 'verified', person: PERSON }), { type: 'yes' })
+  expect(known).toMatchObject({ at: 'task', journey: { choice: null } })
+
+  const moving = step(known, { type: 'move', appointmentNo: 'A1' })
+  expect(moving).toMatchObject({ at: 'department', journey: { moving: 'A1' } })
+  expect(after(moving, ...TO_WAY.slice(1))).toMatchObject({
+    at: 'task',
+    journey: { moving: 'A1', choice: { session: SESSION, slotNo: 3 }, found: { person: PERSON } },
+  })
+})
 
 test('what is wanted is chosen before the scan, so that no proof grows old', () => {
   const way = after(HOME, ...TO_WAY)

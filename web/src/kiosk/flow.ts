@@ -48,7 +48,7 @@ export const FACE_ONLY: ReadonlySet<Task> = new Set(['activate', 'matters', 'fam
 const CHOSEN_FIRST: ReadonlySet<Task> = new Set(['register', 'book'])
 
 /** What the hospital does for a relative on the holder's scan; everything else is for oneself. */
-const FOR_OTHERS: ReadonlySet<Task> = new Set(['report'])
+const FOR_OTHERS: ReadonlySet<Task> = new Set(['register', 'book', 'checkin', 'pay', 'report'])
 
 /** What the hospital must offer at this terminal for a task to be there; the rest is the insurer's. */
 export const NEEDS: Readonly<Partial<Record<Task, string>>> = {
@@ -91,6 +91,8 @@ export interface Journey {
   beneficiary: Relative | null
   /** Doctor and time, chosen before the scan. */
   choice: Choice | null
+  /** Number of the booking that is moved to the choice; none where something new is booked. */
+  moving: string | null
 }
 
 /** Who was found, masked, as the server tells it. */
@@ -159,6 +161,10 @@ export type Event =
   | { type: 'department'; department: Department }
   | { type: 'session'; session: Session }
   | { type: 'slot'; slotNo: number }
+  /** What is booked already is looked at, instead of booking something. */
+  | { type: 'own' }
+  /** Another time for a booking: chosen as for a new one, by whoever is known already. */
+  | { type: 'move'; appointmentNo: string }
   | { type: 'outcome'; sessionId: string; firstFrameAt: string; outcome: Outcome }
   | { type: 'failed'; refusal: Refusal; money?: Money }
   | { type: 'yes' }
@@ -183,6 +189,7 @@ export function newJourney(task: Task): Journey {
     found: null,
     beneficiary: null,
     choice: null,
+    moving: null,
   }
 }
 
@@ -224,6 +231,7 @@ function within(state: State, event: Inner): State {
       if (event.type === 'more') return { at: 'more' }
       return event.type === 'task' ? begun(event.task, typedOf(state)) : state
     case 'department':
+      if (event.type === 'own') return { at: 'way', journey: state.journey, withoutFace: false }
       if (event.type !== 'department') return state
       return { at: 'session', journey: state.journey, department: event.department }
     case 'session':
@@ -255,6 +263,7 @@ function within(state: State, event: Inner): State {
     case 'window':
       return event.type === 'way' ? chosen({ ...state.journey, ticks: [] }, event.way) : state
     case 'task':
+      if (event.type === 'move') return { at: 'department', journey: { ...state.journey, moving: event.appointmentNo } }
       return event.type === 'on' ? { at: 'home', typed: state.journey.lookFor } : state
     case 'refused':
       return event.type === 'exit' ? left(state, event.exit) : state

@@ -2,6 +2,7 @@
 
 import type { components } from '../contract/terminal'
 import type { Client, Signer } from '../terminal/requests'
+import type { Whose } from './presence'
 
 type Schemas = components['schemas']
 export type Department = Schemas['DepartmentAnswer']
@@ -56,11 +57,19 @@ export class Hospital {
     return this.post('scheduling/own', { evidence })
   }
 
+  move(command_id: string, appointment_no: string, choice: Choice, evidence: Evidence): Promise<Appointment> {
+    return this.post('scheduling/move', { command_id, appointment_no, evidence, ...chosen(choice) })
+  }
+
+  cancel(command_id: string, appointment_no: string, evidence: Evidence): Promise<Appointment> {
+    return this.post('scheduling/cancel', { command_id, appointment_no, evidence })
+  }
+
   checkIn(command_id: string, appointment_no: string, evidence: Evidence): Promise<Registration> {
     return this.post('scheduling/check-in', { command_id, appointment_no, evidence })
   }
 
-  bills(whose: { session_id: string } | { evidence: ShownEvidence }): Promise<readonly Bill[]> {
+  bills(whose: Whose): Promise<readonly Bill[]> {
     return this.post('bills/open', whose)
   }
 

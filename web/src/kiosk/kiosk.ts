@@ -16,7 +16,7 @@ import type { IdentityStore } from '../terminal/identity'
 import { NO_CAMERA, NOT_UNDERSTOOD, Refused, UNREACHABLE, type Refusal } from '../terminal/refusal'
 import { get, type Client, type Signer } from '../terminal/requests'
 import { Bell } from './bell'
-import { Booking, CheckingIn, Looking, Paying, Registering, Reporting, type ErrandParts } from './errands'
+import { Booking, CheckingIn, Looking, OwnBookings, Paying, Registering, Reporting, type ErrandParts } from './errands'
 import {
   ASLEEP,
   clipsAt,
@@ -92,7 +92,7 @@ export interface View {
   errand: AnyErrand | null
 }
 
-export type AnyErrand = Registering | Booking | CheckingIn | Looking | Paying | Reporting
+export type AnyErrand = Registering | Booking | OwnBookings | CheckingIn | Looking | Paying | Reporting
 
 export interface KioskParts {
   client: Client
@@ -274,11 +274,12 @@ export class Kiosk {
       hospital: this.hospital,
       presence,
       who: journey.beneficiary?.masked_name ?? found?.person.masked_name ?? '',
+      patient: journey.beneficiary?.masked_name ?? null,
       changed: () => this.errandChanged(journey),
       failed: (refusal, money) => this.failed(refusal, money),
     }
     if (task === 'register' && choice !== null) return new Registering(parts, choice)
-    if (task === 'book' && choice !== null) return new Booking(parts, choice)
+    if (task === 'book') return choice === null ? new OwnBookings(parts) : new Booking(parts, choice, journey.moving)
     if (task === 'checkin') return new CheckingIn(parts, today)
     if (task === 'pay') return new Paying(parts)
     if (task === 'record') return new Looking(parts)

@@ -16,11 +16,13 @@ export interface Asked {
   pin: string | null
 }
 
+export type Whose = { session_id: string; beneficiary: string | null } | { evidence: ShownEvidence }
+
 export interface Presence {
   /** Whether a code must be shown anew to confirm: it lives for half a minute. */
   readonly kind: 'face' | 'code' | 'card'
   /** By which the own bills are found, before anything is confirmed. */
-  whose(): { session_id: string } | { evidence: ShownEvidence }
+  whose(): Whose
   evidence(asked?: Asked): Promise<Evidence>
 }
 
@@ -38,8 +40,8 @@ export class ByFace implements Presence {
     private readonly beneficiary: string | null,
   ) {}
 
-  whose(): { session_id: string } {
-    return { session_id: this.found.sessionId }
+  whose(): { session_id: string; beneficiary: string | null } {
+    return { session_id: this.found.sessionId, beneficiary: this.beneficiary }
   }
 
   async evidence(asked?: Asked): Promise<Evidence> {
@@ -56,7 +58,12 @@ export class ByFace implements Presence {
       intent_id: intentId,
       scene: this.scene,
       first_frame_at: this.found.firstFrameAt,
+      relation: this.relation,
     }
+  }
+
+  private get relation(): 'self' | 'family' {
+    return this.beneficiary === null ? 'self' : 'family'
   }
 
   private async proven(intent_id: string, amount_max_fen: number, pin: string | null): Promise<string> {
@@ -66,7 +73,7 @@ export class ByFace implements Presence {
       amount_max_fen,
       uses: 1,
       beneficiary: this.beneficiary,
-      relation: this.beneficiary === null ? 'self' : 'family',
+      relation: this.relation,
     }
     return (await this.captures.prove(this.found.sessionId, intent, pin)).auth_no
   }

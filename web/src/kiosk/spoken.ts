@@ -1,10 +1,10 @@
 /** What is said aloud of an errand: amounts and numbers, never a name, a department or a finding. */
 
-import type { BookingView, CheckingInView, LookingView, PayingView, RegisteringView, ReportingView, Waiting } from './errands'
+import type { BookingView, CheckingInView, LookingView, OwnBookingsView, PayingView, RegisteringView, ReportingView, Waiting } from './errands'
 import type { Payment, Registration } from './hospital'
 import { money, spelled } from './speech'
 
-export type ErrandView = RegisteringView | BookingView | CheckingInView | PayingView | ReportingView | LookingView | Waiting
+export type ErrandView = RegisteringView | BookingView | OwnBookingsView | CheckingInView | PayingView | ReportingView | LookingView | Waiting
 
 export function clipsOf(view: ErrandView): readonly string[] {
   switch (view.at) {
@@ -15,7 +15,7 @@ export function clipsOf(view: ErrandView): readonly string[] {
     case 'checkedin':
       return ['kiosk.checked_in', ...numbered(view.visit)]
     case 'booked':
-      return ['kiosk.booked']
+      return view.moved ? [] : ['kiosk.booked']
     case 'bill':
       return split(view.payment)
     case 'paid':

@@ -127,7 +127,7 @@ test('every prompt has a clip', () => {
 })
 
 test('the notice is read from the clip of its own version', () => {
-  const journey = { task: 'activate', ticks: [], lookFor: { kind: 'expected' }, live: false, attempt: 0, failures: 0, found: null, beneficiary: null, choice: null } as const
+  const journey = { task: 'activate', ticks: [], lookFor: { kind: 'expected' }, live: false, attempt: 0, failures: 0, found: null, beneficiary: null, choice: null, moving: null } as const
 
   expect(clipsAt({ at: 'notice', journey }, '2026-11-22')).toEqual(['notice.2026-11-22.spoken'])
   expect(clipsAt({ at: 'notice', journey }, null)).toEqual([])

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, model_validator
 
-from shualian.core.identifiers import SessionId
+from shualian.core.identifiers import PersonNo, SessionId
 from shualian.hospital.api import Body, Identifier, Words, words
 from shualian.hospital.bills.model import OwnBill
 from shualian.hospital.bills.service import OwnBills
@@ -21,15 +21,21 @@ _Shown = Annotated[CodeBody | CardBody, Field(discriminator="kind")]
 
 
 class OpenBillsBody(Body):
-    """Who asks: the person of a capture of this terminal, or who shows a code or a card."""
+    """Who asks: the person of a capture of this terminal, or who shows a code or a card.
+
+    ``beneficiary`` is a relative for whom the captured person acts.
+    """
 
     session_id: Identifier | None = None
+    beneficiary: Identifier | None = None
     evidence: _Shown | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "OpenBillsBody":
         if (self.session_id is None) is (self.evidence is None):
             raise ValueError("either a capture or evidence")
+        if self.beneficiary is not None and self.session_id is None:
+            raise ValueError("only a face acts for a relative")
         return self
 
 
@@ -77,7 +83,9 @@ def terminal_routes(
 def _found(bills: OwnBills, body: OpenBillsBody, here: AtTerminal) -> Sequence[OwnBill]:
     if body.evidence is not None:
         return bills.of_shown(evidence=evidence_at_terminal(body.evidence, here))
-    return bills.of_captured(here.terminal_id, session_id=SessionId(body.session_id or ""))
+    relative = None if body.beneficiary is None else PersonNo(body.beneficiary)
+    session_id = SessionId(body.session_id or "")
+    return bills.of_captured(here.terminal_id, session_id=session_id, relative=relative)
 
 
 def _answer(bill: OwnBill) -> BillAnswer:

@@ -31,13 +31,23 @@ class OwnBills:
         self._encounters = encounters
         self._people = people
 
-    def of_captured(self, terminal_id: TerminalId, *, session_id: SessionId) -> Sequence[OwnBill]:
+    def of_captured(
+        self,
+        terminal_id: TerminalId,
+        *,
+        session_id: SessionId,
+        relative: PersonNo | None = None,
+    ) -> Sequence[OwnBill]:
         """What is open of the person whose face was just captured, the newest visit first.
+
+        With ``relative`` of the one for whom that person may act.
 
         Raises:
             Refused: What refuses the capture.
         """
-        return self._of(self._people.person_at(terminal_id, session_id=session_id))
+        return self._of(
+            self._people.person_at(terminal_id, session_id=session_id, relative=relative)
+        )
 
     def of_shown(self, *, evidence: Evidence) -> Sequence[OwnBill]:
         """What is open of the person who shows a code or a card; uses nothing of it up.

@@ -70,7 +70,8 @@ class EncounterAnswer(Body):
     """A visit as staff see it: who, by what it is known, and where it stands.
 
     ``identity_verified_at`` and ``identity_channel`` are for the bar above the doctor's screen:
-    when the patient last showed who they are, and by what.
+    when the patient last showed who they are, and by what. ``by_relative`` says that a relative
+    registered by their own face: then the patient has shown nothing yet.
     """
 
     encounter_no: str
@@ -94,6 +95,7 @@ class EncounterAnswer(Body):
     override_reason: OverrideReason | None
     called_at: datetime | None
     insured: bool
+    by_relative: bool
 
 
 class QueueAnswer(Body):
@@ -278,6 +280,7 @@ def encounter_answer(encounter: Encounter, records: Records) -> EncounterAnswer:
         override_reason=None if override is None else override.reason,
         called_at=encounter.called_at,
         insured=encounter.mdtrt_id is not None,
+        by_relative=encounter.acted_by is not None,
     )
 
 

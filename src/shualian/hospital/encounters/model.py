@@ -173,6 +173,7 @@ class Encounter:
         called_to: The terminal that the call armed.
         returned_at: When the patient last came back with results, UTC.
         misses: How many calls the patient missed.
+        acted_by: Who registered by their own face, where that is not the patient but a relative.
     """
 
     encounter_no: EncounterNo
@@ -206,6 +207,7 @@ class Encounter:
     called_to: TerminalId | None = None
     returned_at: datetime | None = None
     misses: int = 0
+    acted_by: PersonNo | None = None
 
     @property
     def person_known(self) -> bool:

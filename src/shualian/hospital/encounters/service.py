@@ -67,6 +67,7 @@ from shualian.hospital.model import (
     PersonQuery,
     VisitCancellation,
     VisitOpening,
+    acted_by,
     age_band,
     any_evidence_from_bytes,
     evidence_to_bytes,
@@ -528,8 +529,10 @@ class Encounters:
     def _asked(self, wanted: "_Wanted") -> StoredEncounter:
         """The encounter that a new command asks for, once person and insurance are known."""
         identity = self._records.identity(record_no=wanted.record_no)
-        insutype = self._insutype(identity, wanted)
-        now, evidence = self._clock.now(), wanted.evidence
+        insutype, evidence = self._insured(identity, wanted)
+        now = self._clock.now()
+        # Whoever acts for a relative has shown their own face and not the patient's.
+        seen = None if acted_by(evidence) is not None else evidence
         birth_date, day = identity.id_number.birth_date, business_date(now)
         encounter = Encounter(
             encounter_no=EncounterNo(new_identifier()),
@@ -552,8 +555,8 @@ class Encounters:
             aged=years_old(birth_date, day) >= self._queue_policy.aged_from,
             triage=wanted.triage,
             override=wanted.override,
-            identity_verified_at=None if evidence is None else now,
-            identity_channel=None if evidence is None else evidence.channel,
+            identity_verified_at=None if seen is None else now,
+            identity_channel=None if seen is None else seen.channel,
         )
         if evidence is None:
             return StoredEncounter(encounter, None)
@@ -566,32 +569,40 @@ class Encounters:
         content, context = evidence_to_bytes(without_pin(evidence)), encounter.encounter_no.encode()
         return self._sealer.seal(content, purpose=_EVIDENCE, context=context)
 
-    def _insutype(self, identity: Identity, wanted: "_Wanted") -> str:
-        """Under which insurance the visit is; that the record's person is here is checked by it."""
+    def _insured(self, identity: Identity, wanted: "_Wanted") -> tuple[str, Evidence | None]:
+        """Under which insurance the visit is, and the evidence with who acted.
+
+        That the record's person is here, or a relative who may act for them, is checked by it.
+        """
         shown = wanted.evidence
         if not wanted.self_paid:
-            return insurance_in_force(self._person(identity, wanted))
+            person, evidence = self._person(identity, wanted)
+            return insurance_in_force(person), evidence
         if isinstance(shown, DocumentEvidence) and shown.id_number != identity.id_number:
             raise Refused(PROOF_NOT_FITTING, differs="document")
         if shown is None and wanted.override is None:
             raise Refused(EVIDENCE_MISSING)
         # An insurer that is away must not keep somebody who pays alone from being treated.
         if isinstance(shown, FaceEvidence | CodeEvidence | CardEvidence):
-            self._person(identity, wanted)
-        return SELF_PAID
+            _, shown = self._person(identity, wanted)
+        return SELF_PAID, shown
 
-    def _person(self, identity: Identity, wanted: "_Wanted") -> InsuredPerson:
-        """The record's person, as the insurer knows them."""
+    def _person(
+        self, identity: Identity, wanted: "_Wanted"
+    ) -> tuple[InsuredPerson, Evidence | None]:
+        """The record's person, as the insurer knows them, and the evidence with who acted."""
         if wanted.evidence is not None:
-            person = self._records.person_of(wanted.evidence, scenes=REGISTRATION_SCENES)
-            # The record must be of the person who stood there.
-            identity_of(person, expected_person=identity.psn_no)
-            return person
+            found = self._records.shown(
+                wanted.evidence, scenes=REGISTRATION_SCENES, for_relatives=True
+            )
+            # The record must be of the person who stood there, or for whom somebody did.
+            identity_of(found.person, expected_person=identity.psn_no)
+            return found.person, found.evidence
         if wanted.override is None:
             raise Refused(EVIDENCE_MISSING)
         claim = NumberClaim(identity.id_number, wanted.override.by)
         query = PersonQuery(self._institution, identity.psn_no, claim)
-        return ask_insurer(self._insurer.person_information, query)
+        return ask_insurer(self._insurer.person_information, query), None
 
     def _begin(self, connection: Connection, asked: StoredEncounter) -> StoredEncounter:
         wanted = asked.encounter
@@ -792,7 +803,10 @@ def with_evidence(encounter: Encounter, evidence: Evidence) -> Encounter:
     after = replace(encounter, intent_id=evidence.intent_id, channel=evidence.channel)
     if isinstance(evidence, FaceEvidence):
         return replace(
-            after, terminal_id=evidence.terminal_id, first_frame_at=evidence.first_frame_at
+            after,
+            terminal_id=evidence.terminal_id,
+            first_frame_at=evidence.first_frame_at,
+            acted_by=acted_by(evidence),
         )
     if isinstance(evidence, DocumentEvidence):
         return replace(after, seen_by=evidence.seen_by)

@@ -105,6 +105,7 @@ encounters = Table(
     Column("called_to", _IDENTIFIER),
     Column("returned_at", UtcTime),
     Column("misses", Integer, nullable=False, server_default="0"),
+    Column("acted_by", _IDENTIFIER),
     Column("refusal", Text),
     UniqueConstraint("institution", "command_id", name="uq_encounter_command"),
     UniqueConstraint("institution", "intent_id", name="uq_encounter_intent"),
@@ -170,6 +171,7 @@ def identify(connection: Connection, stored: StoredEncounter) -> None:
             aged=found.aged,
             seen_by=found.seen_by,
             evidence_sealed=stored.evidence_sealed,
+            acted_by=found.acted_by,
             identified_by_command=stored.identified_by,
             identity_told_by=stored.told_by,
             **_changing(stored),
@@ -338,6 +340,7 @@ def _values(stored: StoredEncounter) -> dict[str, Any]:
         "begntime": found.begntime,
         "day": found.day,
         "evidence_sealed": stored.evidence_sealed,
+        "acted_by": found.acted_by,
         "session_no": found.session_no,
         "aged": found.aged,
         "triage": found.triage,
@@ -417,6 +420,7 @@ def _encounter(row: Row[Any]) -> Encounter:
         called_to=_optional(TerminalId, row.called_to),
         returned_at=row.returned_at,
         misses=row.misses,
+        acted_by=_optional(PersonNo, row.acted_by),
     )
 
 

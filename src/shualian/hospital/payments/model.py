@@ -47,6 +47,7 @@ from shualian.hospital.model import (
     FaceEvidence,
     RefundAnswer,
     SettlementAnswer,
+    acted_by,
     check_adds_up,
     check_scene,
     hospital_kind,
@@ -208,6 +209,7 @@ class Payment:
         cancellation: The insurer's number of that; also of what a reversal undid.
         rest: What the insurer settled instead when lines were given back, the last time.
         refund_id: The refund that is under way.
+        acted_by: Who confirmed by their own face, where that is not the patient but a relative.
     """
 
     command_id: CommandId
@@ -236,6 +238,7 @@ class Payment:
     cancellation: SettlementId | None = None
     rest: SettlementAnswer | None = None
     refund_id: CommandId | None = None
+    acted_by: PersonNo | None = None
 
     @property
     def amount_max_fen(self) -> Fen:
@@ -1041,7 +1044,12 @@ def _confirmed(payment: Payment, evidence: Evidence, state: PaymentState, now: d
     if not isinstance(evidence, FaceEvidence):
         return after
     check_scene(evidence, SETTLING_SCENES)
-    return replace(after, terminal_id=evidence.terminal_id, first_frame_at=evidence.first_frame_at)
+    return replace(
+        after,
+        terminal_id=evidence.terminal_id,
+        first_frame_at=evidence.first_frame_at,
+        acted_by=acted_by(evidence),
+    )
 
 
 def _may_be_sent(payment: Payment, now: datetime) -> bool:

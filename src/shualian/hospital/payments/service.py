@@ -59,6 +59,7 @@ from shualian.hospital.model import (
     Certificate,
     CertificateType,
     Evidence,
+    FaceEvidence,
     PersonalSettlement,
     RefundAnswer,
     RefundRequest,
@@ -96,6 +97,7 @@ from shualian.hospital.payments.model import (
     PAYMENT_LAPSED,
     PAYMENT_NOT_FOUND,
     PAYMENT_WITHDRAWN,
+    SETTLING_SCENES,
     SLIP_NOT_FOUND,
     UNDECIDED,
     UNDER_WAY,
@@ -172,6 +174,7 @@ from shualian.hospital.wallet.model import (
 )
 from shualian.hospital.wallet.service import Agreements
 from shualian.trust.audit.service import record
+from shualian.verification.model import Relation
 
 _EVIDENCE = "hospital.payment.evidence"
 _RESOLVED_MAX = 100
@@ -311,6 +314,7 @@ class Payments:
                 ``hospital.outcome_unknown``, ``wallet_outcome_unknown``, ``wallet_unreachable``,
                 which :meth:`resolve` settles.
         """
+        evidence = self._with_who_acted(command_id, evidence)
         content, context = evidence_to_bytes(evidence), self._context(command_id)
         sealed = self._sealer.seal(content, purpose=_EVIDENCE, context=context)
 
@@ -324,6 +328,21 @@ class Payments:
             return after
 
         return self._finish(self._database.write(claim))
+
+    def _with_who_acted(self, command_id: CommandId, evidence: Evidence) -> Evidence:
+        """The evidence of somebody who says that they act for the patient, once it is proven.
+
+        The insurer is asked whether the binding holds at this moment. What was sent before is
+        answered by its outcome, with no look at a proof.
+        """
+        if not isinstance(evidence, FaceEvidence) or evidence.relation is Relation.SELF:
+            return evidence
+        payment = self.get(command_id=command_id)
+        if evidence.subject is not None or payment.state not in NOT_SENT:
+            return evidence
+        return self._records.shown(
+            evidence, scenes=SETTLING_SCENES, expected=payment.psn_no, for_relatives=True
+        ).evidence
 
     def resolve(self, *, command_id: CommandId) -> Payment:
         """Lead a payment that was confirmed to its end; one that was not stays as it is.

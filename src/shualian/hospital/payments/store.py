@@ -130,6 +130,7 @@ payments = Table(
     Column("cancelled_at", UtcTime),
     Column("cancellation", _IDENTIFIER),
     Column("refund_id", _IDENTIFIER),
+    Column("acted_by", _IDENTIFIER),
     UniqueConstraint("institution", "intent_id", name="uq_payment_intent"),
     UniqueConstraint("institution", "slip_no", name="uq_payment_slip"),
     Index("ix_payment_encounter", "institution", "encounter_no"),
@@ -572,6 +573,7 @@ def _stored_payment(row: Any, parts: Sequence[Sequence[Any]]) -> StoredPayment:
         cancellation=None if row.cancellation is None else SettlementId(row.cancellation),
         rest=answered.get(Stage.REST),
         refund_id=None if row.refund_id is None else CommandId(row.refund_id),
+        acted_by=None if row.acted_by is None else PersonNo(row.acted_by),
     )
     refused = None if row.refusal is None else refusal_from_text(row.refusal)
     payer_sealed = None if part is None else part.payer_sealed
@@ -650,6 +652,7 @@ def _row(payment: Payment) -> dict[str, Any]:
         "cancelled_at": payment.cancelled_at,
         "cancellation": payment.cancellation,
         "refund_id": payment.refund_id,
+        "acted_by": payment.acted_by,
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import Connection
@@ -31,6 +32,7 @@ from shualian.hospital.model import (
     PersonQuery,
     age_band,
     check_proof,
+    check_proof_for_relative,
 )
 from shualian.hospital.ports import FaceProofs, FieldSealer, InsurerPlatform, ask_insurer
 from shualian.hospital.records import store
@@ -73,7 +75,7 @@ from shualian.hospital.records.store import (
 )
 from shualian.hospital.scheduling import store as scheduling
 from shualian.staff.model import Caller, Role, check_role
-from shualian.verification.model import Scene
+from shualian.verification.model import Relation, Scene
 
 _NAME = "hospital.record.name"
 _ID_NUMBER = "hospital.record.id_number"
@@ -81,6 +83,19 @@ _ENTRY = "hospital.record.entry"
 _REMOVAL = "hospital.record.removal"
 _NOTE = "hospital.record.look"
 _LOOKS_SHOWN_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was shown, once everybody who had to was asked.
+
+    Attributes:
+        person: Whose matter it is.
+        evidence: With who acted, where that is not the person.
+    """
+
+    person: InsuredPerson
+    evidence: Evidence
 
 
 class Records:
@@ -114,6 +129,8 @@ class Records:
     ) -> PatientRecord:
         """Open the record of the person who showed something, or find the one that they have.
 
+        Whoever acts for a bound relative opens that one's.
+
         Nothing is typed: the evidence names the person, the insurer says who that is. It is read
         and not used up, so that the same scan can go on to register. One person has one record,
         however many open it at once. A repeated command is answered before its evidence is looked
@@ -132,7 +149,8 @@ class Records:
         earlier = self._database.read(lambda connection: self._opened(connection, command_id))
         if earlier is not None:
             return self._shown(_same_intent(earlier, evidence))
-        record = self._sealed(identity_of(self.person_of(evidence, scenes=OPENING_SCENES)))
+        person = self.shown(evidence, scenes=OPENING_SCENES, for_relatives=True).person
+        record = self._sealed(identity_of(person))
         return self._shown(
             self._database.write(
                 lambda connection: self._open(
@@ -186,38 +204,65 @@ class Records:
         expected: PersonNo | None = None,
         uses_up: bool = False,
     ) -> InsuredPerson:
-        """Who showed this, by the insurer (1101): the one way to ask it.
+        """Who showed this, for themselves; see :meth:`shown`.
+
+        Raises:
+            Refused: As :meth:`shown`.
+        """
+        return self.shown(evidence, scenes=scenes, expected=expected, uses_up=uses_up).person
+
+    def shown(
+        self,
+        evidence: Evidence,
+        *,
+        scenes: frozenset[Scene],
+        expected: PersonNo | None = None,
+        uses_up: bool = False,
+        for_relatives: bool = False,
+    ) -> Shown:
+        """Whose matter it is by what was shown, by the insurer (1101): the one way to ask it.
 
         Args:
             evidence: Of any kind.
             scenes: For which a face must have been taken.
             expected: Whose it must be; none where the evidence alone says it.
             uses_up: Whether a shown code is used up, because nothing else that does so follows.
+            for_relatives: Whether a face may act for a bound relative, whose matter it then is;
+                the insurer says whether the binding holds at this moment.
 
         Raises:
             Refused: ``hospital.scene_not_allowed``, ``proof_not_fitting``; what refuses the
                 evidence; what the insurer refuses; ``hospital.insurer_unreachable``.
         """
         if isinstance(evidence, FaceEvidence):
-            proof = self._proofs.check(evidence.auth_no, expected_institution=self._institution)
-            subject = check_proof(evidence, proof, scenes)
-            if expected not in {None, subject}:
+            whose, evidence = self._face(evidence, scenes, for_relatives=for_relatives)
+            if expected not in {None, whose}:
                 raise Refused(PROOF_NOT_FITTING, differs="person")
-            expected = subject
+            expected = whose
         query = PersonQuery(self._institution, expected, evidence, uses_up)
         person = ask_insurer(self._insurer.person_information, query)
         identity_of(person, expected_person=expected)
         if isinstance(evidence, DocumentEvidence) and evidence.id_number != person.certno:
             raise Refused(PROOF_NOT_FITTING, differs="document")
-        return person
+        return Shown(person, evidence)
 
-    def own_record(self, evidence: Evidence, *, scenes: frozenset[Scene]) -> PatientRecord:
-        """The record of who showed this.
+    def _face(
+        self, evidence: FaceEvidence, scenes: frozenset[Scene], *, for_relatives: bool
+    ) -> tuple[PersonNo, FaceEvidence]:
+        proof = self._proofs.check(evidence.auth_no, expected_institution=self._institution)
+        if for_relatives and evidence.relation is not Relation.SELF:
+            return check_proof_for_relative(evidence, proof, scenes)
+        return check_proof(evidence, proof, scenes), evidence
+
+    def own_record(
+        self, evidence: Evidence, *, scenes: frozenset[Scene], for_relatives: bool = False
+    ) -> PatientRecord:
+        """The record of who showed this, or of the relative for whom they came.
 
         Raises:
-            Refused: As :meth:`person_of`; ``hospital.record_not_found``.
+            Refused: As :meth:`shown`; ``hospital.record_not_found``.
         """
-        person = self.person_of(evidence, scenes=scenes)
+        person = self.shown(evidence, scenes=scenes, for_relatives=for_relatives).person
         found = self.find_by_person(psn_no=person.psn_no)
         if found is None:
             raise Refused(RECORD_NOT_FOUND)

@@ -344,7 +344,7 @@ class Appointments:
         slot_no: int | None = None,
         terminal_id: TerminalId | None = None,
     ) -> Appointment:
-        """Book a slot in one's own name; a record is opened with the same evidence if needed.
+        """Book a slot in one's own name or a relative's; a record is opened if needed.
 
         A repeated command is answered with the appointment as it stands now, before any evidence
         is looked at. The evidence is read and not used up.
@@ -416,7 +416,7 @@ class Appointments:
         earlier = self._done(command_id, Act.MOVE, asked)
         if earlier is not None:
             return earlier.appointment
-        record = self._records.own_record(evidence, scenes=BOOKING_SCENES)
+        record = self._own_record(evidence)
         now = self._clock.now()
 
         def work(connection: Connection, session: ClinicSession) -> StoredAppointment:
@@ -453,7 +453,7 @@ class Appointments:
         earlier = self._done(command_id, Act.CANCEL, appointment_no)
         if earlier is not None:
             return earlier.appointment
-        record = self._records.own_record(evidence, scenes=BOOKING_SCENES)
+        record = self._own_record(evidence)
         stored = self._database.read(
             lambda connection: self._own(connection, appointment_no, record.record_no, lock=False)
         )
@@ -551,7 +551,7 @@ class Appointments:
         Raises:
             Refused: What refuses the evidence; ``hospital.record_not_found``.
         """
-        record = self._records.own_record(evidence, scenes=BOOKING_SCENES)
+        record = self._own_record(evidence)
 
         def work(connection: Connection) -> Sequence[OwnAppointment]:
             found = store.of_record(connection, self._institution, record.record_no, _SHOWN_MAX)
@@ -672,10 +672,14 @@ class Appointments:
             raise Refused(ALREADY_BOOKED)
         return chosen_slot(session, store.taken_slots(connection, session.session_no), asked)
 
+    def _own_record(self, evidence: Evidence) -> PatientRecord:
+        """The record of who showed this, or of the relative for whom they came."""
+        return self._records.own_record(evidence, scenes=BOOKING_SCENES, for_relatives=True)
+
     def _begin_check_in(
         self, command_id: CommandId, appointment_no: AppointmentNo, evidence: Evidence
     ) -> None:
-        record = self._records.own_record(evidence, scenes=BOOKING_SCENES)
+        record = self._own_record(evidence)
         session_no, now = self._session_of(appointment_no, record.record_no), self._clock.now()
         fee = self._fee(record.record_no, session_no)
 

@@ -206,6 +206,8 @@ class SelfPaid:
             ("terminal", proof.terminal_id == evidence.terminal_id),
             ("intent", proof.intent_id == evidence.intent_id),
             ("person", proof.beneficiary == request.psn_no),
+            ("relation", proof.relation is evidence.relation),
+            ("subject", proof.subject == (evidence.subject or request.psn_no)),
             ("amount", proof.amount_max_fen >= request.medfee_sumamt),
         ):
             if not fits:

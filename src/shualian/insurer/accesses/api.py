@@ -10,7 +10,7 @@ from shualian.core.clock import Clock, business_date
 from shualian.core.id_number import parse_id_number
 from shualian.core.identifiers import AuthNo, IntentId, PersonNo
 from shualian.core.refusals import Refused
-from shualian.insurer.accesses.model import WORDS, AccessCode, AccessLog, PlacedLine, Viewer
+from shualian.insurer.accesses.model import AccessCode, AccessLog, PlacedLine, Viewer
 from shualian.insurer.accesses.ports import Confirmations, People
 from shualian.insurer.accesses.service import Accesses
 from shualian.insurer.consents.api import GuardianBody
@@ -68,6 +68,7 @@ class LineAnswer(BaseModel):
     reason: EmergencyReason | None
     finding: ReviewFinding | None
     viewer: Viewer | None
+    by_relative: bool
 
 
 class LogAnswer(BaseModel):
@@ -177,7 +178,7 @@ def _answer(log: AccessLog) -> LogAnswer:
 
 def _line(placed: PlacedLine) -> LineAnswer:
     line, place = placed.line, placed.place
-    zh, en = WORDS[line.what]
+    zh, en = line.words
     return LineAnswer(
         at=line.at,
         what=line.what,
@@ -192,4 +193,5 @@ def _line(placed: PlacedLine) -> LineAnswer:
         reason=line.reason,
         finding=line.finding,
         viewer=line.viewer,
+        by_relative=line.by_relative,
     )

@@ -46,6 +46,16 @@ WORDS: Mapping[AccessCode, tuple[str, str]] = {
 }
 
 
+WORDS_BY_RELATIVE: Mapping[AccessCode, tuple[str, str]] = {
+    **WORDS,
+    AccessCode.PROOF_ISSUED: ("家人刷脸替您按下了确认", "A relative confirmed for you by face"),
+    AccessCode.PROOF_REDEEMED: (
+        "家人替您确认的刷脸授权被使用",
+        "What a relative confirmed for you was used",
+    ),
+}
+
+
 class Viewer(StrEnum):
     """Who looked at a log that is not their own."""
 
@@ -84,6 +94,7 @@ class AccessLine:
         reason: Of an emergency.
         finding: Of an emergency's review; ``None`` while it is open.
         viewer: Who looked at the log.
+        by_relative: Whether a relative acted for the person, by their own face.
     """
 
     at: datetime
@@ -95,6 +106,12 @@ class AccessLine:
     reason: EmergencyReason | None = None
     finding: ReviewFinding | None = None
     viewer: Viewer | None = None
+    by_relative: bool = False
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What was done, in Chinese and English."""
+        return (WORDS_BY_RELATIVE if self.by_relative else WORDS)[self.what]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +244,7 @@ def _of_face(access: FaceAccess) -> AccessLine:
         terminal_id=access.terminal_id,
         scene=access.scene,
         use=access.use,
+        by_relative=access.by_relative,
     )
 
 

@@ -38,6 +38,7 @@ from shualian.insurer.benefits.store import (
     packaged_catalogues,
     packaged_policies,
 )
+from shualian.insurer.family.service import FamilyBindings
 from shualian.insurer.funds.service import Funds
 from shualian.insurer.institutions.service import Institutions
 from shualian.insurer.persons.service import Persons
@@ -128,6 +129,7 @@ class _Insured:
     persons: Persons
     vouchers: Vouchers
     pins: VoucherPins
+    family: FamilyBindings
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ def insurer_over(database: Database, folder: Path, clock: Clock) -> Insurer:
             persons,
             Vouchers(database=database, clock=clock, sealer=sealer),
             VoucherPins(database=database, clock=clock, sealer=sealer, people=persons),
+            FamilyBindings(database=database, clock=clock, people=persons),
         ),
         cards=Cards(database=database, clock=clock, hasher=sealer),
         traces=Traces(database=database, clock=clock, visits=settlements.visits),
@@ -271,9 +274,20 @@ class _NotHere:
         """See :class:`Expectations`."""
         raise Refused(INSURER_UNREACHABLE, terminal=terminal_id)
 
-    def person_at(self, terminal_id: TerminalId, *, session_id: SessionId) -> PersonNo:
+    def person_at(
+        self,
+        terminal_id: TerminalId,
+        *,
+        session_id: SessionId,
+        relative: PersonNo | None = None,
+    ) -> PersonNo:
         """See :class:`PeopleAtTerminals`."""
-        raise Refused(INSURER_UNREACHABLE, terminal=terminal_id, session=session_id)
+        raise Refused(
+            INSURER_UNREACHABLE,
+            terminal=terminal_id,
+            session=session_id,
+            relative=relative is not None,
+        )
 
 
 _NOT_HERE = _NotHere()

@@ -158,6 +158,7 @@ export class Desk {
           intent_id: wanted.intent_id,
           scene: wanted.scene,
           first_frame_at: found.firstFrameAt,
+          relation: 'self',
         },
         from_wallet: found.fromWallet,
       }

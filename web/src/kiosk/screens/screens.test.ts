@@ -238,14 +238,17 @@ test('a doctor without a place left cannot be chosen', async () => {
   expect(page.text()).toContain('50.00 元')
 })
 
-test('the bill is a picture whose parts add up, with its words', () => {
+test('the bill is a picture whose parts add up; why something is left is told who asks', async () => {
   const page = shown(CheckFees, { what: '挂号费', split: SPLIT, walletTail: '1234', why: null })
   const widths = page.findAll('rect').map((bar) => Number(bar.attributes('width')))
 
   expect(widths.reduce((sum, each) => sum + each, 0)).toBeCloseTo(100)
   expect(page.find('svg[role=img]').attributes('aria-label')).toContain('还要另付 12.00 元')
   expect(page.text()).toContain('258.60')
-  expect(page.text()).toContain('医保外 8.60')
+  expect(page.find(id('split-why')).exists()).toBe(false)
+  await page.find(id('why-rest')).trigger('click')
+  expect(page.find(id('why-rest')).attributes('aria-expanded')).toBe('true')
+  expect(page.find(id('split-why')).text()).toContain('医保外 8.60')
 })
 
 test('a split that does not add up is not drawn', () => {
@@ -284,7 +287,7 @@ test('why a face cannot pay here stands on the bill, with the way that is left',
 test('a PIN is typed under its amount, is never shown, and is asked for again when it was wrong', async () => {
   const page = shown(Pin, { amountFen: 25860, ownFen: 1200, wrong: null })
   await typed(page, '1357909')
-  expect(page.text()).toContain('258.60')
+  expect(page.find('h1').text()).toContain('自己付 12.00 元')
   expect(page.text()).not.toContain('13579')
   await page.find(id('ok')).trigger('click')
   expect(page.emitted('pin')).toEqual([['135790']])
@@ -293,6 +296,10 @@ test('a PIN is typed under its amount, is never shown, and is asked for again wh
   expect(page.find(id('pin-trouble')).text()).toContain(NO_CAMERA.message.zh)
   await page.find(id('ok')).trigger('click')
   expect(page.emitted('pin')).toHaveLength(1)
+})
+
+test('where nothing is left to pay oneself, the PIN is typed under the whole bill', () => {
+  expect(shown(Pin, { amountFen: 25860, ownFen: 0, wrong: null }).find('h1').text()).toContain('一共 258.60 元')
 })
 
 test('who books chooses the day first, who registers for today is not asked', async () => {
@@ -341,6 +348,7 @@ test('a settlement that takes long is never told as failed', async () => {
 test('success says the number, where to go, and leaves by itself unless asked to wait', async () => {
   const page = shown(Success, {
     kind: 'register',
+    patient: '张*小',
     number: 'A036',
     where: { zh: '二层 216 诊室', en: 'room 216' },
     when: null,
@@ -351,8 +359,9 @@ test('success says the number, where to go, and leaves by itself unless asked to
   })
   expect(page.find(id('ticket')).text()).toContain('A036')
   expect(page.text()).toContain('前面还有 5 人')
+  expect(page.find('header').text()).toContain('给家人 张*小 办的')
   // The paper says the same as the screen.
-  for (const words of ['A036', '二层 216 诊室', '王示例', '50.00 元']) expect(page.find(id('slip')).text()).toContain(words)
+  for (const words of ['A036', '张*小', '二层 216 诊室', '王示例', '50.00 元']) expect(page.find(id('slip')).text()).toContain(words)
   await vi.advanceTimersByTimeAsync(29_000)
   await page.find(id('wait')).trigger('click')
   await vi.advanceTimersByTimeAsync(29_000)
