@@ -23,6 +23,7 @@ from hospital.world import (
 )
 from shualian.core.identifiers import PersonNo
 from shualian.core.refusals import RefusalKind, Refused
+from shualian.hospital.encounters.api import encounter_answer
 from shualian.hospital.encounters.model import Encounter
 from shualian.hospital.model import (
     PROOF_NOT_FITTING,
@@ -122,6 +123,15 @@ def test_the_child_was_not_seen_by_it_and_the_parents_face_sits_down_for_nobody(
         )
         is PROOF_NOT_FITTING
     )
+
+
+def test_staff_are_told_that_a_relative_registered_and_not_who(home: World) -> None:
+    visit = registered(home, home.scan_for(PARENT, CHILD))
+
+    told = encounter_answer(visit, home.records)
+
+    assert (told.by_relative, told.identity_verified_at) == (True, None)
+    assert PARENT.psn_no not in told.model_dump_json()
 
 
 def test_who_registers_alone_has_acted_for_nobody(home: World) -> None:

@@ -335,6 +335,7 @@ export const en: Words = {
     verified: 'Identity verified {at}',
     armed: 'The room’s terminal waits for the patient’s face; you may begin anyway',
     unverified: 'Identity not verified; you may go on',
+    by_relative: "Registered by a relative's face",
     begin: 'Begin',
     again: 'Call again',
     missed: 'Missed',

@@ -335,6 +335,7 @@ export const zh = {
     verified: '身份已核验 {at}',
     armed: '等病人在诊室终端刷脸；也可以直接开始',
     unverified: '身份未核验；不影响看诊',
+    by_relative: '家人刷脸替病人挂的号',
     begin: '开始看诊',
     again: '再叫一次',
     missed: '过号',
