@@ -142,7 +142,11 @@ def staff_rooms(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> 
         ),
         desk_api.staff_routes(hospital.doctor_desk, hospital.orders, caller),
         examinations_api.staff_routes(
-            hospital.examinations, caller, doctor_of=doctor_of, clock=clock
+            hospital.examinations,
+            caller,
+            doctor_of=doctor_of,
+            clock=clock,
+            handed_over=hospital.faces_at_desks.evidence,
         ),
         prices_api.staff_routes(hospital.prices, caller),
         *_money(hospital, caller),

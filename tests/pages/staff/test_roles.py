@@ -369,7 +369,6 @@ def test_an_administrator_makes_a_place_and_the_supervisor_approves_its_terminal
     code = page.get_by_test_id("code").inner_text()
 
     page = insurer.open()
-    house.at_insurer()
     insurer.hold_passkey(house.supervisor)
     page.get_by_role("button", name="用通行密钥登录").click()
     expect(page.get_by_test_id("who")).to_contain_text("监管员")

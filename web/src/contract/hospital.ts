@@ -4333,8 +4333,9 @@ export interface components {
          * AskBody
          * @description Ask the terminal beside a desk for one scan.
          *
-         *     ``subject`` is a payment's command at the cashier and at the bed, and a request for medicine
-         *     at the pharmacy; with ``from_wallet`` the own share comes from the agreed account, if any.
+         *     ``subject`` is a payment's command at the cashier and at the bed, a request for medicine at the
+         *     pharmacy, a record at an admission, and a paid order where somebody arrives for it; with
+         *     ``from_wallet`` the own share comes from the agreed account, if any.
          */
         AskBody: {
             desk: components["schemas"]["Desk"];
@@ -5028,7 +5029,7 @@ export interface components {
          * @description For what a desk asks.
          * @enum {string}
          */
-        Desk: "cashier" | "pharmacy" | "bedside";
+        Desk: "cashier" | "pharmacy" | "bedside" | "admission" | "examination";
         /**
          * DeskSessionAnswer
          * @description A session of the doctor's own, of today; ``terminal_id`` stands in its room.

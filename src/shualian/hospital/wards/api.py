@@ -458,7 +458,9 @@ def _add_stays(routes: APIRouter, desk: _Desk) -> None:
         evidence = None
         if body.evidence is not None:
             today = business_date(desk.clock.now())
-            evidence = evidence_at_window(body.evidence, seen_by=who.staff_id, today=today)
+            evidence = evidence_at_window(
+                body.evidence, seen_by=who.staff_id, today=today, handed_over=desk.handed_over
+            )
         check = None if body.reason is None else StaffCheck(who.staff_id, body.reason)
         made = desk.wards.stays.admit(
             command_id=CommandId(body.command_id),
