@@ -121,6 +121,8 @@ class House:
         self._boxes = count(1)
         self._certificate = ""
         self._activated: dict[str, str] = {}
+        self._begun: set[str] = set()
+        self._desks = count(1)
         self._visitor: Visit | None = None
         province = sample_province(SEED, people=PEOPLE)
         ports = Ports(free_ports(PORTS))
@@ -201,10 +203,12 @@ class House:
         return str(made["encounter_no"])
 
     def seen(self, encounter_no: str, *orders: tuple[str, Mapping[str, Any]]) -> None:
-        """The doctor calls, says what it is, and signs orders."""
+        """The doctor calls, says what it is, and signs orders; again, more orders."""
         doctor = self.staff(DOCTOR)
-        doctor.post(f"{_STAFF}/encounters/{encounter_no}/call", {})
-        doctor.post(f"{_STAFF}/encounters/{encounter_no}/begin", {})
+        if encounter_no not in self._begun:
+            doctor.post(f"{_STAFF}/encounters/{encounter_no}/call", {})
+            doctor.post(f"{_STAFF}/encounters/{encounter_no}/begin", {})
+            self._begun.add(encounter_no)
         diagnosis = {"code": "J00", "name": "急性鼻咽炎", "kind": "1"}
         doctor.post(
             f"{_STAFF}/diagnoses",
@@ -279,8 +283,9 @@ class House:
             self._staff["supervisor"] = made
         return self._staff["supervisor"]
 
-    def place_at_desk(self, name: str) -> Mapping[str, str]:
+    def place_at_desk(self, at: str) -> Mapping[str, str]:
         """A place for a browser that stands at a desk, and the code for who sets it up."""
+        name = f"{at} {next(self._desks)} 号"
         body = {
             "name": name,
             "department": "门诊",
@@ -293,7 +298,7 @@ class House:
             "networks": [],
         }
         made: Mapping[str, str] = self.staff("administrator").post("/terminals/places", body)
-        return made
+        return {**made, "name": name}
 
     def visitor(self) -> Visit:
         """Somebody with a face, who has activated it at the kiosk and registered for today."""
@@ -564,8 +569,9 @@ def _base64(text: str) -> str:
 class DeskTerminal(Browser):
     """A browser that is the terminal at a desk, with a simulated person before its camera."""
 
-    def __init__(self, context: BrowserContext, origin: str, path: str) -> None:
-        super().__init__(context, origin, path)
+    def __init__(self, context: BrowserContext, origin: str, name: str) -> None:
+        super().__init__(context, origin, "kiosk")
+        self.name = name
         self._before = Somebody(Actor.of(sample_pictures()[VISITOR.seen]))
         context.add_init_script(path=CAMERA)
         context.route("**/a-simulated-person/**", self._seen)
@@ -579,11 +585,11 @@ class DeskTerminal(Browser):
         route.fulfill(body=self._before.frame(prompt), content_type="image/jpeg")
 
 
-def at_desk(house: House, name: str) -> Iterator[DeskTerminal]:
+def at_desk(house: House, at: str) -> Iterator[DeskTerminal]:
     """The terminal at a desk, enrolled and approved."""
     with launched(width=TABLET[0], height=TABLET[1]) as context:
-        made = DeskTerminal(context, house.hospital.terminal_origin, "kiosk")
-        place = house.place_at_desk(name)
+        place = house.place_at_desk(at)
+        made = DeskTerminal(context, house.hospital.terminal_origin, place["name"])
         page = made.open("#desk")
         page.get_by_test_id("code").fill(place["code"])
         page.get_by_test_id("certificate").fill(house.model_for_browsers())

@@ -406,9 +406,10 @@ def test_the_pages_speak_english_too_and_remember_it(house: House, desk: Browser
     expect(page.get_by_text("Left to pay")).to_be_visible()
 
     assert page.evaluate("document.documentElement.lang") == "en"
+    expect(page.locator(".facts")).to_contain_text("Respiratory medicine")
     seen = page.locator("main").inner_text()
     named = page.locator(".facts").inner_text()
-    # Masked names, departments and doctors are the hospital's own and have one language.
+    # Masked names and doctors are the hospital's own and have one language.
     assert re.findall("[收退缴结]", seen.replace(named, "")) == []
 
 

@@ -5278,6 +5278,8 @@ export interface components {
             day: string;
             /** Dept Name */
             dept_name: string;
+            /** Dept Name En */
+            dept_name_en: string;
             /** Dr Name */
             dr_name: string;
             /** Encounter No */
@@ -5964,6 +5966,8 @@ export interface components {
             batches: components["schemas"]["shualian__hospital__cashier__api__BatchAnswer"][];
             /** Dept Name */
             dept_name: string;
+            /** Dept Name En */
+            dept_name_en: string;
             /** Encounter No */
             encounter_no: string;
             /** Masked Name */
