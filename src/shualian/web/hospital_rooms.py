@@ -151,7 +151,11 @@ def staff_rooms(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> 
         prices_api.staff_routes(hospital.prices, caller),
         *_money(hospital, caller),
         wards_api.staff_routes(
-            hospital.wards, caller, clock=clock, handed_over=hospital.faces_at_desks.evidence
+            hospital.wards,
+            caller,
+            clock=clock,
+            handed_over=hospital.faces_at_desks.evidence,
+            department=department,
         ),
         handovers_api.staff_routes(hospital.faces_at_desks, caller, clock=clock),
         help_api.staff_routes(hospital.help, caller, institution=institution),

@@ -115,6 +115,7 @@ def _window(house: House, album: Album) -> None:
         expect(second.locator("[data-prompt=check]")).to_be_visible()
         album.take(second, "12-patients-screen")
         page.keyboard.press("F8")
+        expect(page.get_by_test_id("slip")).to_be_visible()
         album.both(page, "13-window-face")
         page.keyboard.press("F4")
         page.keyboard.type(person)
@@ -203,7 +204,7 @@ def _pharmacy(house: House, album: Album) -> None:
 def _technician(house: House, album: Album, person: str) -> None:
     with _at(house.hospital.staff_origin) as at:
         page = at.sign_in("technician1")
-        page.locator(".person").last.click()
+        page.locator(".person").first.click()
         album.both(page, "40-examination-desk")
         page.get_by_role("button", name="刷脸").click()
         album.both(page, "41-examination-face")

@@ -12,8 +12,15 @@ STAFF_TEXT_PX, STAFF_TARGET_PX = 16, 24
 TAKEN = re.compile("taken")
 
 
+_GAP_PX = """() => {
+  const [bar, main] = ['.bar', '#main'].map((each) => document.querySelector(each))
+  return bar && main ? main.getBoundingClientRect().top - bar.getBoundingClientRect().bottom : 0
+}"""
+
+
 def audit_desk(page: Page) -> None:
     audit(page, text_px=STAFF_TEXT_PX, target_px=STAFF_TARGET_PX)
+    assert page.evaluate(_GAP_PX) < 1, "the page does not begin under its bar"
 
 
 def show_document(page: Page, person: str) -> None:

@@ -7517,6 +7517,8 @@ export interface components {
             code: string;
             /** Name */
             name: string;
+            /** Name En */
+            name_en: string;
             /** Nursing */
             nursing: {
                 [key: string]: string;
