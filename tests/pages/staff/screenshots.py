@@ -28,6 +28,8 @@ from pages.staff.house import (
 
 LANGUAGES = ("zh", "en")
 _WAIT_MS = 60_000
+_SETTLED_MS = 500
+"""After what was asked for by a page that has just been opened."""
 
 
 class Album:
@@ -61,6 +63,15 @@ def _at(origin: str, size: tuple[int, int] = (1600, 1000)) -> Iterator[Browser]:
         made.page.set_default_timeout(_WAIT_MS)
         yield made
         made.said.clear()
+
+
+def _go(page: Page, name: str) -> None:
+    """To another page, with what it asked for."""
+    page.evaluate("name => { location.hash = name }", name)
+    shown = page.locator("[data-page]").first
+    expect(shown).to_have_attribute("data-page", name)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(_SETTLED_MS)
 
 
 def take(folder: Path) -> int:
@@ -132,9 +143,7 @@ def _window(house: House, album: Album) -> None:
         page.keyboard.press("F6")
         album.both(page, "16-window-by-card")
         for name in ("register", "refunds", "shift"):
-            page.goto(f"{house.hospital.staff_origin}/staff/#{name}")
-            expect(page.locator(f"[data-page={name}]")).to_be_visible()
-            page.wait_for_load_state("networkidle")
+            _go(page, name)
             album.both(page, f"17-{name}")
         page.keyboard.press("Alt+2")
         expect(page.locator("[data-page=register]")).to_be_visible()
@@ -167,8 +176,7 @@ def _clinic(house: House, album: Album) -> None:
         expect(page.get_by_test_id("preview")).to_contain_text("病人多付")
         page.get_by_test_id("preview").scroll_into_view_if_needed()
         album.both(page, "22-clinic-cost")
-        page.goto(f"{house.hospital.staff_origin}/staff/#critical")
-        page.wait_for_load_state("networkidle")
+        _go(page, "critical")
         album.both(page, "23-critical")
 
 
@@ -196,8 +204,7 @@ def _pharmacy(house: House, album: Album) -> None:
         expect(page.get_by_test_id("wrong-person")).to_be_visible()
         album.both(page, "33-pharmacy-wrong-person")
         page.get_by_test_id("wrong-person").get_by_role("button").click()
-        page.goto(f"{house.hospital.staff_origin}/staff/#stock")
-        page.wait_for_load_state("networkidle")
+        _go(page, "stock")
         album.both(page, "34-stock")
 
 
@@ -249,27 +256,24 @@ def _ward(house: House, album: Album) -> None:
         page.get_by_role("button", name="转床").first.click()
         album.both(page, "51-ward-move")
         for name in ("checks", "dialysis"):
-            page.goto(f"{house.hospital.staff_origin}/staff/#{name}")
-            page.wait_for_load_state("networkidle")
+            _go(page, name)
             album.both(page, f"52-{name}")
 
 
 def _house(house: House, album: Album) -> None:
-    pages = "closing overrides terminals accounts doctors ward_results alerts knobs".split()
+    pages = "closing overrides terminals accounts doctors ward_results knobs".split()
     with _at(house.hospital.staff_origin) as at:
         page = at.open()
         at.hold_passkey(house.passkey)
         page.get_by_role("button", name="用通行密钥登录").click()
         expect(page.get_by_test_id("who")).to_be_visible()
         for name in pages:
-            page.goto(f"{house.hospital.staff_origin}/staff/#{name}")
-            expect(page.locator(f"[data-page={name}]")).to_be_visible()
-            page.wait_for_load_state("networkidle")
+            _go(page, name)
             album.both(page, f"60-{name}")
-        page.goto(f"{house.hospital.staff_origin}/staff/#terminals")
+        _go(page, "terminals")
         page.get_by_role("button", name="新点位").click()
         album.both(page, "61-new-place")
-        page.goto(f"{house.hospital.staff_origin}/staff/#accounts")
+        _go(page, "accounts")
         page.get_by_role("button", name="新账号").click()
         album.both(page, "62-new-account")
 
@@ -283,16 +287,14 @@ def _insurer(house: House, album: Album) -> None:
         expect(page.locator("[data-page=terminals]")).to_be_visible()
         page.wait_for_load_state("networkidle")
         album.both(page, "70-supervisor-terminals")
-        page.goto(f"{house.settings.staff_origin}/staff/#alerts")
-        page.wait_for_load_state("networkidle")
+        _go(page, "alerts")
         album.both(page, "71-supervisor-alerts")
-        page.goto(f"{house.settings.staff_origin}/staff/#ward_results")
-        page.wait_for_load_state("networkidle")
+        _go(page, "ward_results")
         album.both(page, "72-supervisor-ward-results")
 
 
 def _desk(house: House, album: Album) -> None:
-    person = house.next_person("390")
+    person = house.next_person("310")
     encounter = house.registered(person)
     clerk = house.staff("clerk1")
     for at in at_desk(house, "收费窗口"):

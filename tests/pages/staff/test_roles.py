@@ -360,7 +360,7 @@ def test_an_administrator_makes_a_place_and_the_supervisor_approves_its_terminal
     desk.hold_passkey(house.passkey)
     page.get_by_role("button", name="用通行密钥登录").click()
     expect(page.get_by_test_id("who")).to_contain_text("管理员")
-    for name in ("closing", "overrides", "accounts", "doctors", "ward_results", "alerts", "knobs"):
+    for name in ("closing", "overrides", "accounts", "doctors", "ward_results", "knobs"):
         page.goto(f"{house.hospital.staff_origin}/staff/#{name}")
         shows(page, name)
         audit_desk(page)
