@@ -349,6 +349,7 @@ class HospitalSide:
             records=self.records,
             payments=self.payments,
             dispensing=self.dispensing,
+            examinations=self.examinations,
         )
 
     def _build_wards(self) -> None:

@@ -142,12 +142,20 @@ def staff_rooms(hospital: HospitalSide, caller: Callable[[Request], Caller]) -> 
         ),
         desk_api.staff_routes(hospital.doctor_desk, hospital.orders, caller),
         examinations_api.staff_routes(
-            hospital.examinations, caller, doctor_of=doctor_of, clock=clock
+            hospital.examinations,
+            caller,
+            doctor_of=doctor_of,
+            clock=clock,
+            handed_over=hospital.faces_at_desks.evidence,
         ),
         prices_api.staff_routes(hospital.prices, caller),
         *_money(hospital, caller),
         wards_api.staff_routes(
-            hospital.wards, caller, clock=clock, handed_over=hospital.faces_at_desks.evidence
+            hospital.wards,
+            caller,
+            clock=clock,
+            handed_over=hospital.faces_at_desks.evidence,
+            department=department,
         ),
         handovers_api.staff_routes(hospital.faces_at_desks, caller, clock=clock),
         help_api.staff_routes(hospital.help, caller, institution=institution),

@@ -7,19 +7,24 @@ import pytest
 
 from hospital.dispensing.pharmacy import RELEASER, Pharmacy
 from hospital.dispensing.pharmacy import caller as staff_of
-from hospital.world import HOSPITAL, KIOSK, LI, ZHANG, World
-from shualian.core.identifiers import InstitutionCode, TerminalId
+from hospital.wards.ward import EAST, Wards
+from hospital.world import CHEST_CT, DOCTOR, HOSPITAL, KIOSK, LI, ZHANG, World, command
+from shualian.core.identifiers import CommandId, InstitutionCode, TerminalId
 from shualian.core.refusals import Refused
 from shualian.hospital.handovers.model import ASKED_FOR, Asked, AskedState, Desk
 from shualian.hospital.handovers.service import FacesAtDesks
-from shualian.hospital.model import AtTerminal, Evidence
+from shualian.hospital.model import AtTerminal, Channel, Evidence, InsuredPerson
 from shualian.hospital.payments.model import Payment, PaymentState
+from shualian.hospital.records.model import Estimate, Sex
+from shualian.hospital.wards.stays.model import NursingClass, Stay
 from shualian.staff.model import Role
 from shualian.verification.model import Scene
 
 AT = AtTerminal(KIOSK, HOSPITAL, "收费 1 号窗口")
 ELSEWHERE = AtTerminal(TerminalId("K77"), InstitutionCode("H99000000002"), "别处")
 CLERK = staff_of("clerk", Role.CLERK)
+NURSE = staff_of("nurse", Role.NURSE)
+TECHNICIAN = staff_of("technician", Role.TECHNICIAN)
 COLLEAGUE = staff_of("colleague", Role.CLERK)
 
 
@@ -36,6 +41,7 @@ class Window:
             records=world.records,
             payments=world.payments,
             dispensing=world.dispensing,
+            examinations=world.examinations,
         )
 
     def bill(self) -> Payment:
@@ -216,6 +222,81 @@ def test_medicine_that_is_ready_is_paid_and_released_on_what_was_handed_over(
         from_wallet_fen=asked.from_wallet_fen,
     )
     assert released.state.value == "released"
+
+
+def test_somebody_is_admitted_on_the_face_that_was_handed_over_for_exactly_their_record(
+    world: World,
+) -> None:
+    wards, window = Wards(world), Window(world)
+    record = wards.world.record()
+    asked = window.faces.ask_to_admit(NURSE, terminal_id=KIOSK, record_no=record.record_no)
+    assert wards.world.expected.calls[KIOSK] == ZHANG.psn_no
+    assert asked.scene is Scene.ADMISSION
+    assert (asked.wanted.amounts, asked.wanted.amount_max_fen) == (None, 0)
+    intent = asked.wanted.intent_id
+    other = wards.world.scan(LI, scene=Scene.ADMISSION, intent_id=intent)
+    code = refusal(lambda: window.faces.hand_over(AT, asked_no=asked.asked_no, evidence=other))
+    assert code == "hospital.proof_not_fitting"
+    scan = wards.world.scan(scene=Scene.ADMISSION, intent_id=intent)
+    window.faces.hand_over(AT, asked_no=asked.asked_no, evidence=scan)
+
+    def admit(evidence: Evidence, number: CommandId, person: InsuredPerson = ZHANG) -> Stay:
+        return wards.stays.admit(
+            command_id=number,
+            record_no=wards.world.record(person).record_no,
+            ward=EAST.code,
+            bed_no="1",
+            nursing=NursingClass.TWO,
+            doctor=DOCTOR,
+            evidence=evidence,
+        )
+
+    shown, number = window.faces.evidence(asked.asked_no, NURSE.staff_id), command()
+    assert refusal(lambda: admit(shown, command(), LI)) == "hospital.proof_not_fitting"
+    stay = admit(shown, number)
+    assert (stay.channel, stay.check, stay.terminal_id) == (Channel.FACE, None, KIOSK)
+    # An answer that was lost is asked for again; another act finds it used.
+    assert admit(shown, number) == stay
+    assert refusal(lambda: admit(shown, command())) == "hospital.intent_used"
+
+
+def test_nobody_is_scanned_for_a_record_of_which_nobody_knows_whose_it_is(world: World) -> None:
+    unknown = world.records.open_unknown(
+        command_id=command(), estimate=Estimate(Sex.UNKNOWN, "60-69"), by=NURSE.staff_id
+    )
+    faces = Window(world).faces
+    code = refusal(
+        lambda: faces.ask_to_admit(NURSE, terminal_id=KIOSK, record_no=unknown.record_no)
+    )
+    assert code == "hospital.handover_not_asked"
+    assert world.expected.calls == {}
+
+
+def test_somebody_arrives_for_a_paid_order_on_the_face_that_was_handed_over(
+    window: Window,
+) -> None:
+    world = window.world
+    encounter = world.registered()
+    order_no = world.signed(encounter, CHEST_CT).order.order_no
+
+    def ask() -> Asked:
+        return window.faces.ask_to_arrive(TECHNICIAN, terminal_id=KIOSK, order_no=order_no)
+
+    assert refusal(ask) == "hospital.order_not_paid"
+    world.paid(encounter)
+    asked = ask()
+    assert world.expected.calls[KIOSK] == ZHANG.psn_no
+    scan = world.scan(scene=Scene.EXAMINATION, intent_id=asked.wanted.intent_id)
+    window.faces.hand_over(AT, asked_no=asked.asked_no, evidence=scan)
+    evidence = window.faces.evidence(asked.asked_no, TECHNICIAN.staff_id)
+    came = world.examinations.arrive(
+        command_id=command(),
+        order_no=order_no,
+        evidence=evidence,
+        received_by=TECHNICIAN.staff_id,
+    )
+    assert (came.channel, came.received_by) == (Channel.FACE, TECHNICIAN.staff_id)
+    assert refusal(ask) == "hospital.examination_step"
 
 
 def test_medicine_that_is_not_ready_is_scanned_for_by_nobody(window: Window) -> None:

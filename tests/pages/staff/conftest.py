@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from pages.staff.house import TABLET, Browser, House, at_desk, browser
+from pages.staff.house import TABLET, Browser, DeskTerminal, House, at_desk, browser
 
 
 @pytest.fixture(scope="session")
@@ -40,15 +40,33 @@ def kiosk_page(house: House) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def cashier_terminal(house: House) -> Iterator[Browser]:
+def cashier_terminal(house: House) -> Iterator[DeskTerminal]:
     """The terminal at a cashier's window."""
-    yield from at_desk(house, "收费 9 号窗口")
+    yield from at_desk(house, "收费窗口")
 
 
 @pytest.fixture
-def next_terminal(house: House) -> Iterator[Browser]:
+def next_terminal(house: House) -> Iterator[DeskTerminal]:
     """The terminal at the window beside."""
-    yield from at_desk(house, "收费 8 号窗口")
+    yield from at_desk(house, "收费窗口")
+
+
+@pytest.fixture
+def pharmacy_terminal(house: House) -> Iterator[DeskTerminal]:
+    """The terminal where medicine is handed out."""
+    yield from at_desk(house, "药房窗口")
+
+
+@pytest.fixture
+def examination_terminal(house: House) -> Iterator[DeskTerminal]:
+    """The terminal where people arrive for what was ordered."""
+    yield from at_desk(house, "检查登记台")
+
+
+@pytest.fixture
+def bedside_terminal(house: House) -> Iterator[DeskTerminal]:
+    """The device that a nurse takes to a bed."""
+    yield from at_desk(house, "病区平板")
 
 
 @pytest.fixture

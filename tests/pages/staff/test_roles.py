@@ -12,8 +12,15 @@ STAFF_TEXT_PX, STAFF_TARGET_PX = 16, 24
 TAKEN = re.compile("taken")
 
 
+_GAP_PX = """() => {
+  const [bar, main] = ['.bar', '#main'].map((each) => document.querySelector(each))
+  return bar && main ? main.getBoundingClientRect().top - bar.getBoundingClientRect().bottom : 0
+}"""
+
+
 def audit_desk(page: Page) -> None:
     audit(page, text_px=STAFF_TEXT_PX, target_px=STAFF_TARGET_PX)
+    assert page.evaluate(_GAP_PX) < 1, "the page does not begin under its bar"
 
 
 def show_document(page: Page, person: str) -> None:
@@ -353,7 +360,7 @@ def test_an_administrator_makes_a_place_and_the_supervisor_approves_its_terminal
     desk.hold_passkey(house.passkey)
     page.get_by_role("button", name="用通行密钥登录").click()
     expect(page.get_by_test_id("who")).to_contain_text("管理员")
-    for name in ("closing", "overrides", "accounts", "doctors", "ward_results", "alerts", "knobs"):
+    for name in ("closing", "overrides", "accounts", "doctors", "ward_results", "knobs"):
         page.goto(f"{house.hospital.staff_origin}/staff/#{name}")
         shows(page, name)
         audit_desk(page)
@@ -369,7 +376,6 @@ def test_an_administrator_makes_a_place_and_the_supervisor_approves_its_terminal
     code = page.get_by_test_id("code").inner_text()
 
     page = insurer.open()
-    house.at_insurer()
     insurer.hold_passkey(house.supervisor)
     page.get_by_role("button", name="用通行密钥登录").click()
     expect(page.get_by_test_id("who")).to_contain_text("监管员")
@@ -407,9 +413,10 @@ def test_the_pages_speak_english_too_and_remember_it(house: House, desk: Browser
     expect(page.get_by_text("Left to pay")).to_be_visible()
 
     assert page.evaluate("document.documentElement.lang") == "en"
+    expect(page.locator(".facts")).to_contain_text("Respiratory medicine")
     seen = page.locator("main").inner_text()
     named = page.locator(".facts").inner_text()
-    # Masked names, departments and doctors are the hospital's own and have one language.
+    # Masked names and doctors are the hospital's own and have one language.
     assert re.findall("[收退缴结]", seen.replace(named, "")) == []
 
 

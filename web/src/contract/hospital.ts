@@ -4333,8 +4333,9 @@ export interface components {
          * AskBody
          * @description Ask the terminal beside a desk for one scan.
          *
-         *     ``subject`` is a payment's command at the cashier and at the bed, and a request for medicine
-         *     at the pharmacy; with ``from_wallet`` the own share comes from the agreed account, if any.
+         *     ``subject`` is a payment's command at the cashier and at the bed, a request for medicine at the
+         *     pharmacy, a record at an admission, and a paid order where somebody arrives for it; with
+         *     ``from_wallet`` the own share comes from the agreed account, if any.
          */
         AskBody: {
             desk: components["schemas"]["Desk"];
@@ -5028,7 +5029,7 @@ export interface components {
          * @description For what a desk asks.
          * @enum {string}
          */
-        Desk: "cashier" | "pharmacy" | "bedside";
+        Desk: "cashier" | "pharmacy" | "bedside" | "admission" | "examination";
         /**
          * DeskSessionAnswer
          * @description A session of the doctor's own, of today; ``terminal_id`` stands in its room.
@@ -5277,6 +5278,8 @@ export interface components {
             day: string;
             /** Dept Name */
             dept_name: string;
+            /** Dept Name En */
+            dept_name_en: string;
             /** Dr Name */
             dr_name: string;
             /** Encounter No */
@@ -5972,6 +5975,8 @@ export interface components {
             batches: components["schemas"]["shualian__hospital__cashier__api__BatchAnswer"][];
             /** Dept Name */
             dept_name: string;
+            /** Dept Name En */
+            dept_name_en: string;
             /** Encounter No */
             encounter_no: string;
             /** Masked Name */
@@ -7521,6 +7526,8 @@ export interface components {
             code: string;
             /** Name */
             name: string;
+            /** Name En */
+            name_en: string;
             /** Nursing */
             nursing: {
                 [key: string]: string;

@@ -1890,7 +1890,7 @@ export interface components {
          * @description For what a desk asks.
          * @enum {string}
          */
-        Desk: "cashier" | "pharmacy" | "bedside";
+        Desk: "cashier" | "pharmacy" | "bedside" | "admission" | "examination";
         /**
          * DoctorAnswer
          * @description A doctor.

@@ -38,7 +38,7 @@ export const PAGES: readonly Page[] = [
   page('accounts', ['administrator', 'supervisor'], 'both', () => import('./admin/Accounts.vue')),
   page('doctors', ['administrator', 'supervisor'], 'both', () => import('./admin/Doctors.vue')),
   page('ward_results', ['administrator', 'supervisor'], 'both', () => import('./admin/WardResults.vue')),
-  page('alerts', ['administrator', 'supervisor'], 'both', () => import('./admin/Alerts.vue')),
+  page('alerts', ['supervisor'], 'insurer', () => import('./admin/Alerts.vue')),
   page('knobs', ['administrator', 'supervisor'], 'both', () => import('./admin/Knobs.vue')),
 ]
 

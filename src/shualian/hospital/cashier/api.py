@@ -292,6 +292,7 @@ class OpenItemsAnswer(Body):
     encounter_no: str
     masked_name: str
     dept_name: str
+    dept_name_en: str
     batches: list[BatchAnswer]
     payments: list[StandingAnswer]
 
@@ -831,6 +832,7 @@ def _items(items: OpenItems) -> OpenItemsAnswer:
         encounter_no=items.encounter_no,
         masked_name=items.masked_name,
         dept_name=items.dept_name,
+        dept_name_en=items.dept_name_en,
         batches=[
             BatchAnswer(
                 chrg_bchno=each.chrg_bchno,

@@ -58,6 +58,7 @@ class EarlierAnswer(BaseModel):
     encounter_no: str
     day: date
     dept_name: str
+    dept_name_en: str
     dr_name: str
     statement: StatementAnswer | None
     reports: list[ReportAnswer]
@@ -195,6 +196,7 @@ def _earlier(visit: EarlierVisit) -> EarlierAnswer:
         encounter_no=visit.encounter_no,
         day=visit.day,
         dept_name=visit.dept_name,
+        dept_name_en=visit.dept_name_en,
         dr_name=visit.dr_name,
         statement=_statement(visit.statement),
         reports=[report_answer(report) for report in visit.reports],

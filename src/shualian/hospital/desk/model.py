@@ -21,6 +21,7 @@ class EarlierVisit:
         encounter_no: Which.
         day: Business day.
         dept_name: Where.
+        dept_name_en: The same for people who read English; empty where nobody gave one.
         dr_name: By whom.
         statement: What was said of the illness; none when nothing was.
         reports: What was found.
@@ -29,6 +30,7 @@ class EarlierVisit:
     encounter_no: EncounterNo
     day: date
     dept_name: str
+    dept_name_en: str
     dr_name: str
     statement: Statement | None
     reports: tuple[Report, ...]

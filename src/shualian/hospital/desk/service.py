@@ -124,6 +124,7 @@ def _visit(
         encounter_no=encounter.encounter_no,
         day=encounter.day,
         dept_name=encounter.department.dept_name,
+        dept_name_en=encounter.department.name_en,
         dr_name=encounter.doctor.dr_name,
         statement=statement,
         reports=reports,

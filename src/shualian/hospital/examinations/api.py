@@ -19,8 +19,10 @@ from shualian.hospital.clinical.model import OrderKind, OrderNo
 from shualian.hospital.evidence_body import (
     EvidenceAtTerminal,
     EvidenceAtWindow,
+    HandedOver,
     evidence_at_terminal,
     evidence_at_window,
+    no_desk,
 )
 from shualian.hospital.examinations.model import (
     EXAMINED,
@@ -191,7 +193,12 @@ class CollectedAnswer(BaseModel):
 
 
 def staff_routes(
-    examinations: Examinations, caller: _Caller, *, doctor_of: DoctorOf, clock: Clock
+    examinations: Examinations,
+    caller: _Caller,
+    *,
+    doctor_of: DoctorOf,
+    clock: Clock,
+    handed_over: HandedOver = no_desk,
 ) -> APIRouter:
     """What staff do at the desks of examinations, at windows, and with critical results.
 
@@ -200,9 +207,10 @@ def staff_routes(
         caller: Who is signed in.
         doctor_of: Which doctor that is.
         clock: For the check of ID numbers.
+        handed_over: Finds what the terminal beside a desk handed over.
     """
     routes = APIRouter(prefix=PREFIX, tags=["examinations"])
-    _add_desk(routes, examinations, _having(caller, PERFORMING), clock)
+    _add_desk(routes, examinations, _having(caller, PERFORMING), clock, handed_over)
     _add_reports(routes, examinations, _having(caller, REPORTING))
     _add_critical(routes, examinations, _having(caller, ORDERING), doctor_of)
     _add_window(routes, examinations, _having(caller, HANDING_OUT), clock)
@@ -264,7 +272,13 @@ def _having(caller: _Caller, roles: frozenset[Role]) -> _Caller:
     return found
 
 
-def _add_desk(routes: APIRouter, examinations: Examinations, caller: _Caller, clock: Clock) -> None:
+def _add_desk(
+    routes: APIRouter,
+    examinations: Examinations,
+    caller: _Caller,
+    clock: Clock,
+    handed_over: HandedOver,
+) -> None:
     @routes.get("", dependencies=[Depends(caller)])
     def worklist(
         kind: Annotated[list[OrderKind], Query(max_length=2)] = [],  # noqa: B006
@@ -280,7 +294,9 @@ def _add_desk(routes: APIRouter, examinations: Examinations, caller: _Caller, cl
         found = examinations.arrive(
             command_id=CommandId(body.command_id),
             order_no=OrderNo(body.order_no),
-            evidence=evidence_at_window(body.evidence, seen_by=who.staff_id, today=today),
+            evidence=evidence_at_window(
+                body.evidence, seen_by=who.staff_id, today=today, handed_over=handed_over
+            ),
             received_by=who.staff_id,
         )
         return _examination_answer(found)

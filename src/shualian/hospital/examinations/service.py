@@ -16,11 +16,12 @@ from shualian.core.identifiers import (
     EncounterNo,
     InstitutionCode,
     PersonNo,
+    RecordNo,
     StaffId,
     TerminalId,
 )
 from shualian.core.refusals import Refused
-from shualian.hospital.clinical.model import ORDER_NOT_PAID, OrderKind, OrderNo, OrderView
+from shualian.hospital.clinical.model import ORDER_NOT_PAID, OrderKind, OrderNo, OrderView, Standing
 from shualian.hospital.clinical.service import ClinicalOrders
 from shualian.hospital.encounters import store as encounters
 from shualian.hospital.encounters.model import ENCOUNTER_NOT_FOUND, Encounter
@@ -30,6 +31,7 @@ from shualian.hospital.examinations.model import (
     ARRIVAL_SCENES,
     COLLECTION_SCENES,
     EXAMINATION_NOT_FOUND,
+    EXAMINATION_STEP,
     EXAMINED,
     NOT_EXAMINED_HERE,
     ORDER_OF_ANOTHER_PERSON,
@@ -154,6 +156,27 @@ class Examinations:
             received_by=received_by,
         )
         return self._database.write(lambda connection: self._arrived(connection, new))
+
+    def expected(self, *, order_no: OrderNo) -> RecordNo:
+        """Whose record it is who may arrive for an order now; nothing is written.
+
+        Raises:
+            Refused: ``hospital.order_not_found``, ``not_examined_here``, ``order_not_paid``,
+                ``examination_step`` when the patient has come.
+        """
+        view = self._clinical.get(order_no=order_no)
+        if view.order.kind not in EXAMINED:
+            raise Refused(NOT_EXAMINED_HERE, found=view.order.kind.value)
+        earlier = self._database.read(
+            lambda connection: store.by_order(connection, self._institution, order_no)
+        )
+        if earlier is not None:
+            raise Refused(
+                EXAMINATION_STEP, found=earlier.state.value, asked=ExamState.ARRIVED.value
+            )
+        if view.standing is not Standing.PAID:
+            raise Refused(ORDER_NOT_PAID)
+        return self._encounter(view.order.encounter_no).record_no
 
     def perform(self, *, order_no: OrderNo, by: StaffId) -> Examination:
         """It was performed: from now on it cannot be given back; again changes nothing.

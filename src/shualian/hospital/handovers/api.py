@@ -12,15 +12,18 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field, StringConstraints
 
 from shualian.core.clock import Clock
-from shualian.core.identifiers import CommandId, InstitutionCode, TerminalId
+from shualian.core.identifiers import CommandId, InstitutionCode, RecordNo, TerminalId
 from shualian.core.refusals import Refused
 from shualian.hospital.api import Body
+from shualian.hospital.clinical.model import OrderNo
 from shualian.hospital.dispensing.model import RequestNo
 from shualian.hospital.evidence_body import AskedText, FaceBody, TerminalText
+from shualian.hospital.examinations.api import PERFORMING
 from shualian.hospital.handovers.model import Asked, AskedState, Desk
 from shualian.hospital.handovers.service import FacesAtDesks
 from shualian.hospital.model import TERMINAL_ELSEWHERE, Amounts, AtTerminal
 from shualian.hospital.payments.api import PAYING
+from shualian.hospital.wards.api import ADMITTING
 from shualian.staff.model import Caller, Role, check_role
 from shualian.verification.model import Scene
 
@@ -36,8 +39,9 @@ _Code = Annotated[str, StringConstraints(pattern=r"^[a-z_.]{1,60}$")]
 class AskBody(Body):
     """Ask the terminal beside a desk for one scan.
 
-    ``subject`` is a payment's command at the cashier and at the bed, and a request for medicine
-    at the pharmacy; with ``from_wallet`` the own share comes from the agreed account, if any.
+    ``subject`` is a payment's command at the cashier and at the bed, a request for medicine at the
+    pharmacy, a record at an admission, and a paid order where somebody arrives for it; with
+    ``from_wallet`` the own share comes from the agreed account, if any.
     """
 
     desk: Desk
@@ -219,6 +223,12 @@ def _ask(faces: FacesAtDesks, by: Caller, body: AskBody) -> Asked:
             request_no=RequestNo(body.subject),
             from_wallet=body.from_wallet,
         )
+    if body.desk is Desk.ADMISSION:
+        check_role(by, ADMITTING)
+        return faces.ask_to_admit(by, terminal_id=terminal_id, record_no=RecordNo(body.subject))
+    if body.desk is Desk.EXAMINATION:
+        check_role(by, PERFORMING)
+        return faces.ask_to_arrive(by, terminal_id=terminal_id, order_no=OrderNo(body.subject))
     check_role(by, PAYING)
     return faces.ask_to_pay(
         by,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shualian.core.identifiers import CommandId, IntentId, PersonNo, StaffId, TerminalId
+from shualian.core.identifiers import IntentId, PersonNo, StaffId, TerminalId
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
 from shualian.hospital.model import (
@@ -32,12 +32,17 @@ class Desk(StrEnum):
     CASHIER = "cashier"
     PHARMACY = "pharmacy"
     BEDSIDE = "bedside"
+    ADMISSION = "admission"
+    EXAMINATION = "examination"
+    """Somebody arrives for what was ordered and paid."""
 
 
 SCENES = {
     Desk.CASHIER: Scene.SETTLEMENT,
     Desk.PHARMACY: Scene.DISPENSING,
     Desk.BEDSIDE: Scene.SETTLEMENT,
+    Desk.ADMISSION: Scene.ADMISSION,
+    Desk.EXAMINATION: Scene.EXAMINATION,
 }
 
 
@@ -56,7 +61,6 @@ class Wanted:
     """What exactly is to be confirmed, as the hospital itself knows it.
 
     Attributes:
-        payment: Of which payment, or under which command medicine is handed out.
         psn_no: Who was called, and nobody else.
         masked_name: How the screens name them.
         intent_id: The only intent.
@@ -64,7 +68,6 @@ class Wanted:
         amounts: Who pays what; none where nothing is to be paid.
     """
 
-    payment: CommandId
     psn_no: PersonNo
     masked_name: str = field(repr=False)
     intent_id: IntentId

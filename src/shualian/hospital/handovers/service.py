@@ -13,14 +13,18 @@ from shualian.core.clock import Clock
 from shualian.core.identifiers import (
     CommandId,
     InstitutionCode,
+    IntentId,
+    RecordNo,
     StaffId,
     TerminalId,
     new_identifier,
 )
 from shualian.core.money import ZERO, Fen
 from shualian.core.refusals import Refused
+from shualian.hospital.clinical.model import OrderNo
 from shualian.hospital.dispensing.model import DISPENSE_STEP, HandoverState, RequestNo
 from shualian.hospital.dispensing.service import Dispensing
+from shualian.hospital.examinations.service import Examinations
 from shualian.hospital.handovers.model import (
     ASKED_FOR,
     HANDOVER_NOT_ASKED,
@@ -35,6 +39,7 @@ from shualian.hospital.model import HANDOVER_GONE, AtTerminal, FaceEvidence, che
 from shualian.hospital.payments.model import NOT_SENT, Payment
 from shualian.hospital.payments.service import Payments
 from shualian.hospital.ports import Calls, FaceProofs
+from shualian.hospital.records.model import PatientRecord
 from shualian.hospital.records.service import Records
 from shualian.staff.model import Caller
 
@@ -52,6 +57,7 @@ class FacesAtDesks:
         records: Records,
         payments: Payments,
         dispensing: Dispensing,
+        examinations: Examinations,
     ) -> None:
         self._institution = institution
         self._clock = clock
@@ -60,6 +66,7 @@ class FacesAtDesks:
         self._records = records
         self._payments = payments
         self._dispensing = dispensing
+        self._examinations = examinations
         self._lock = Lock()
         self._by_terminal: dict[TerminalId, Asked] = {}
 
@@ -120,12 +127,34 @@ class FacesAtDesks:
         request = self._dispensing.get(request_no=request_no)
         record = self._records.get(record_no=request.record_no)
         wanted = Wanted(
-            payment=handover.command_id,
             psn_no=request.psn_no,
             masked_name=record.masked_name,
             intent_id=handover.intent_id,
         )
         return self._ask(caller, Desk.PHARMACY, terminal_id, wanted, ZERO)
+
+    def ask_to_admit(
+        self, caller: Caller, *, terminal_id: TerminalId, record_no: RecordNo
+    ) -> Asked:
+        """Have the terminal scan for the admission of exactly the person of a record.
+
+        Raises:
+            Refused: ``hospital.record_not_found``, ``handover_not_asked`` for a record of which
+                nobody knows whose it is; what refuses the call.
+        """
+        record = self._records.get(record_no=record_no)
+        return self._ask(caller, Desk.ADMISSION, terminal_id, _presence(record), ZERO)
+
+    def ask_to_arrive(self, caller: Caller, *, terminal_id: TerminalId, order_no: OrderNo) -> Asked:
+        """Have the terminal scan for the arrival of exactly the patient of a paid order.
+
+        Raises:
+            Refused: ``hospital.order_not_found``, ``not_examined_here``, ``order_not_paid``,
+                ``examination_step`` when they are here already; what refuses the call.
+        """
+        record_no = self._examinations.expected(order_no=order_no)
+        record = self._records.get(record_no=record_no)
+        return self._ask(caller, Desk.EXAMINATION, terminal_id, _presence(record), ZERO)
 
     def get(self, caller: Caller, *, asked_no: AskedNo) -> Asked:
         """How an asking stands.
@@ -222,7 +251,6 @@ class FacesAtDesks:
     def _bill(self, payment: Payment) -> Wanted:
         record = self._records.find_by_person(psn_no=payment.psn_no)
         return Wanted(
-            payment=payment.command_id,
             psn_no=payment.psn_no,
             masked_name="" if record is None else record.masked_name,
             intent_id=payment.intent_id,
@@ -277,3 +305,14 @@ class FacesAtDesks:
             after = change(now)
             self._by_terminal[terminal.terminal_id] = after
             return after
+
+
+def _presence(record: PatientRecord) -> Wanted:
+    """That the person of a record is here, under an intent of its own; nothing is paid by it."""
+    if not record.person_known:
+        raise Refused(HANDOVER_NOT_ASKED, found="unknown")
+    return Wanted(
+        psn_no=record.psn_no,
+        masked_name=record.masked_name,
+        intent_id=IntentId(new_identifier()),
+    )

@@ -1,6 +1,7 @@
 """Wards over HTTP: for nurses, doctors and the admission desk, and for the device at the bed."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,6 +13,7 @@ from pydantic import Field, StringConstraints
 from shualian.core.clock import Clock, business_date
 from shualian.core.identifiers import CommandId, EncounterNo, RecordNo, TerminalId
 from shualian.core.money import Fen
+from shualian.core.refusals import Refused
 from shualian.hospital.api import Body
 from shualian.hospital.evidence_body import (
     EvidenceAtTerminal,
@@ -25,7 +27,7 @@ from shualian.hospital.evidence_body import (
 from shualian.hospital.model import SELF_PAID, AtTerminal
 from shualian.hospital.orders.model import ChargeItem, OrderLine
 from shualian.hospital.payments.model import Payment, PaymentState
-from shualian.hospital.scheduling.model import Department, Doctor
+from shualian.hospital.scheduling.model import DEPARTMENT_NOT_FOUND, Department, Doctor
 from shualian.hospital.wards.bedside.model import BedsideReason
 from shualian.hospital.wards.dialysis.model import DialysisNo, DialysisSession, Unsettled
 from shualian.hospital.wards.service import WardServices
@@ -52,6 +54,8 @@ SETTING_UP = frozenset((Role.ADMINISTRATOR,))
 LOOKING = ADMITTING | TREATING
 
 CallerOf = Callable[[Request], Caller]
+DepartmentOf = Callable[[str], Department]
+"""Finds a department by its code; refuses as ``hospital.department_not_found``."""
 
 _Command = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{26}$")]
 _Number = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{1,30}$")]
@@ -215,6 +219,7 @@ class WardLine(Body):
 
     code: str
     name: str
+    name_en: str
     nursing: dict[NursingClass, str]
 
 
@@ -311,6 +316,7 @@ class _Desk:
     caller: CallerOf
     clock: Clock
     handed_over: HandedOver
+    department: DepartmentOf
 
     def of_roles(self, roles: frozenset[Role]) -> Callable[[Request], Caller]:
         """Finds who asks, with one of the roles."""
@@ -321,6 +327,12 @@ class _Desk:
             return found
 
         return who
+
+    def english(self, ward: str) -> str:
+        """What the department of a ward is called in English; empty where nobody gave a name."""
+        with suppress(Refused):
+            return self.department(ward).name_en
+        return ""
 
     def line(self, stay: Stay) -> StayLine:
         """A stay for a screen."""
@@ -355,12 +367,19 @@ class _Desk:
         )
 
 
+def unknown_department(dept_code: str) -> Department:
+    """Where no department is known by another name than its ward's."""
+    del dept_code
+    raise Refused(DEPARTMENT_NOT_FOUND)
+
+
 def staff_routes(
     wards: WardServices,
     caller: Callable[[Request], Caller],
     *,
     clock: Clock,
     handed_over: HandedOver = no_desk,
+    department: DepartmentOf = unknown_department,
 ) -> APIRouter:
     """What nurses, doctors, clerks of the admission desk and administrators call.
 
@@ -369,8 +388,9 @@ def staff_routes(
         caller: Finds who is signed in; each route checks the role.
         clock: For the check of an ID number, and for today.
         handed_over: Finds what the terminal beside a desk handed over.
+        department: Finds a department, for its name in English.
     """
-    desk = _Desk(wards, caller, clock, handed_over)
+    desk = _Desk(wards, caller, clock, handed_over, department)
     routes = APIRouter(prefix=PREFIX, tags=["wards"])
     _add_wards(routes, desk)
     _add_stays(routes, desk)
@@ -424,7 +444,12 @@ def _add_wards(routes: APIRouter, desk: _Desk) -> None:
     def wards() -> list[WardLine]:
         """The wards."""
         return [
-            WardLine(code=ward.code, name=ward.department.dept_name, nursing=dict(ward.nursing))
+            WardLine(
+                code=ward.code,
+                name=ward.department.dept_name,
+                name_en=desk.english(ward.code),
+                nursing=dict(ward.nursing),
+            )
             for ward in desk.wards.stays.wards()
         ]
 
@@ -458,7 +483,9 @@ def _add_stays(routes: APIRouter, desk: _Desk) -> None:
         evidence = None
         if body.evidence is not None:
             today = business_date(desk.clock.now())
-            evidence = evidence_at_window(body.evidence, seen_by=who.staff_id, today=today)
+            evidence = evidence_at_window(
+                body.evidence, seen_by=who.staff_id, today=today, handed_over=desk.handed_over
+            )
         check = None if body.reason is None else StaffCheck(who.staff_id, body.reason)
         made = desk.wards.stays.admit(
             command_id=CommandId(body.command_id),

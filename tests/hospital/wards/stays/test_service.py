@@ -26,6 +26,7 @@ from shualian.hospital.model import (
     SELF_PAID,
     Channel,
     DocumentEvidence,
+    InsuredPerson,
 )
 from shualian.hospital.selfpaid.model import is_self_paid
 from shualian.hospital.wards.stays import model
@@ -125,6 +126,26 @@ def test_the_document_of_somebody_else_admits_nobody(wards: Wards) -> None:
 
     assert refused.value.kind.code == "insurer.evidence_of_another"
     assert _who_lies(wards) == {}
+
+
+@pytest.mark.parametrize("insutype", ["310", SELF_PAID])
+def test_a_document_is_compared_with_the_record_where_the_insurance_is_named_too(
+    wards: Wards, insutype: str
+) -> None:
+    check = StaffCheck(NURSE, CheckReason.DOCUMENT)
+
+    def admit(person: InsuredPerson) -> Stay:
+        evidence = DocumentEvidence(person.certno, NURSE, wards.world.scan().intent_id)
+        return wards.stays.admit(
+            **_asked(wards, evidence=evidence, check=check, insutype=insutype)  # type: ignore[arg-type]
+        )
+
+    with pytest.raises(Refused) as refused:
+        admit(LI)
+    assert _kind(refused) is PROOF_NOT_FITTING
+    assert refused.value.details["differs"] == "document"
+    assert _who_lies(wards) == {}
+    assert admit(ZHANG).insutype == insutype
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ export class Desk {
       this.running = null
       this.view.live = NOTHING_LIVE
     }
-    if (next.at === 'asked') this.voice.say('kiosk.check_fees')
+    if (next.at === 'asked' && next.wanted.amounts !== null) this.voice.say('kiosk.check_fees')
     this.view.state = next
   }
 

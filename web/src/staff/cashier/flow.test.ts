@@ -37,7 +37,7 @@ function standing(state: Bill['state'], due = 0): Standing {
 }
 
 function items(...payments: Standing[]): Items {
-  return { encounter_no: 'E1', masked_name: '张*例', dept_name: '内科', batches: [], payments }
+  return { encounter_no: 'E1', masked_name: '张*例', dept_name: '内科', dept_name_en: 'Medicine', batches: [], payments }
 }
 
 test('the one field tells slips, visits and documents apart', () => {

@@ -75,6 +75,7 @@ class OpenItems:
         encounter_no: Which.
         masked_name: Whose.
         dept_name: Where.
+        dept_name_en: The same for people who read English; empty where nobody gave one.
         batches: Charge items that are not settled.
         payments: All its payments, the oldest first.
     """
@@ -82,6 +83,7 @@ class OpenItems:
     encounter_no: EncounterNo
     masked_name: str
     dept_name: str
+    dept_name_en: str
     batches: tuple[OpenBatch, ...]
     payments: tuple[PaymentView, ...]
 

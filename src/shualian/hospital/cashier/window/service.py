@@ -1,6 +1,7 @@
 """Use cases of the window: find what is open, show who would pay what, settle on evidence."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -210,6 +211,7 @@ class Window:
             encounter_no=encounter_no,
             masked_name="",
             dept_name=encounter.department.dept_name,
+            dept_name_en=encounter.department.name_en,
             batches=tuple(batch for batch in batches if batch.items),
             payments=tuple(
                 self._view(connection, stored.payment)
@@ -225,13 +227,7 @@ class Window:
 
     def _named(self, encounter: Encounter, items: OpenItems) -> OpenItems:
         record_found = self._records.get(record_no=encounter.record_no)
-        return OpenItems(
-            encounter_no=items.encounter_no,
-            masked_name=record_found.masked_name,
-            dept_name=items.dept_name,
-            batches=items.batches,
-            payments=items.payments,
-        )
+        return replace(items, masked_name=record_found.masked_name)
 
 
 def _batch(chrg_bchno: str, state: BatchState, items: Sequence[ChargeItem]) -> OpenBatch:

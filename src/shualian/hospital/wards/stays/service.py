@@ -40,6 +40,7 @@ from shualian.hospital.model import (
     Admission,
     Certificate,
     CertificateType,
+    DocumentEvidence,
     Evidence,
     FaceEvidence,
     StayMessage,
@@ -516,6 +517,9 @@ class Stays:
                 evidence, scenes=ADMISSION_SCENES, expected=identity.psn_no
             )
             insutype = insurance_in_force(person)
+        elif isinstance(evidence, DocumentEvidence) and evidence.id_number != identity.id_number:
+            # Where the insurance is named the insurer is not asked whose document it is.
+            raise Refused(PROOF_NOT_FITTING, differs="document")
         if insutype is None:
             raise Refused(INSURANCE_NOT_NAMED)
         now = self._clock.now()
