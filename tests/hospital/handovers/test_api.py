@@ -27,11 +27,11 @@ class House:
         self.bill: Payment = window.bill()
         self.told: list[str] = []
 
-    def ask(self) -> dict[str, Any]:
+    def ask(self, desk: str = "cashier") -> dict[str, Any]:
         answer = self.client.post(
             api.STAFF_PREFIX,
             json={
-                "desk": "cashier",
+                "desk": desk,
                 "terminal_id": KIOSK,
                 "subject": self.bill.command_id,
                 "from_wallet": True,
@@ -131,6 +131,22 @@ def test_the_desk_hears_that_the_person_declined(house: House) -> None:
 def test_only_who_takes_money_asks_for_a_bill(house: House, role: Role) -> None:
     house.door.of(role)
     assert house.ask()["code"] == "staff.role_missing"
+
+
+@pytest.mark.parametrize(
+    ("desk", "role", "code"),
+    [
+        ("admission", Role.TECHNICIAN, "staff.role_missing"),
+        ("admission", Role.NURSE, "hospital.record_not_found"),
+        ("examination", Role.CLERK, "staff.role_missing"),
+        ("examination", Role.TECHNICIAN, "hospital.order_not_found"),
+    ],
+)
+def test_only_who_admits_or_receives_asks_for_it_and_a_bill_is_neither(
+    house: House, desk: str, role: Role, code: str
+) -> None:
+    house.door.of(role)
+    assert house.ask(desk)["code"] == code
 
 
 @pytest.mark.parametrize("house", [OTHER_HOSPITAL], indirect=True)
