@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from pages.audit import audit
 from pages.staff.house import DOCTOR, LABORATORY, MEDICINE, RESIDENT, Browser, House
@@ -212,6 +212,49 @@ def test_a_clerk_registers_somebody_with_a_document(house: House, desk: Browser)
     page.locator(".big-button").click()
 
     expect(page.get_by_test_id("registered")).to_contain_text("A0")
+
+
+def test_after_a_lost_answer_the_same_person_gets_the_same_number_and_the_next_one_another(
+    house: House, desk: Browser
+) -> None:
+    page = desk.sign_in("clerk3")
+    page.get_by_role("link", name="挂号").click()
+    shows(page, "register")
+    page.get_by_role("button", name="选", exact=True).first.click()
+    first, second = house.next_person(), house.next_person()
+    answers: list[str] = []
+
+    def lose_first(route: Route) -> None:
+        answer = route.fetch()
+        answers.append(answer.json()["queue_no"])
+        if len(answers) == 1:
+            route.abort()
+        else:
+            route.fulfill(response=answer)
+
+    page.route("**/scheduling/register", lose_first)
+    show_document(page, first)
+    page.locator(".big-button").click()
+    expect(page.get_by_test_id("told")).to_be_visible()
+    page.locator(".big-button").click()
+    expect(page.get_by_test_id("registered")).to_contain_text("挂好了")
+    expect(page.get_by_test_id("registered")).to_contain_text(answers[0])
+    assert answers[1] == answers[0]
+
+    answers.clear()
+    page.get_by_role("button", name="选", exact=True).first.click()
+    show_document(page, house.next_person())
+    page.locator(".big-button").click()
+    expect(page.get_by_test_id("told")).to_be_visible()
+    page.get_by_label("证件号码").fill(second)
+    page.locator(".big-button").click()
+    expect(page.get_by_test_id("registered")).to_contain_text("挂好了")
+    expect(page.get_by_test_id("registered")).to_contain_text(answers[1])
+    assert answers[1] != answers[0]
+    # The two connections that were cut on purpose.
+    assert all("ERR_FAILED" in each for each in desk.said)
+    assert len(desk.said) == 2
+    desk.said.clear()
 
 
 def test_a_doctor_calls_diagnoses_prices_signs_and_bills(house: House, desk: Browser) -> None:
