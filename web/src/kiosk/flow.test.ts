@@ -286,7 +286,7 @@ test('the screen says that somebody comes only when somebody does', () => {
   const helper = { zh: '导医 李示例', en: 'Guide 李示例' }
   const said = (help: Help) => clipsAt(step(ringing, { type: 'helped', help }), null)
   expect(said({ state: 'nobody', helper: null })).toEqual(['kiosk.help_go'])
-  expect(said({ state: 'heard', helper })).toEqual([])
+  expect(said({ state: 'heard', helper })).toEqual(['kiosk.help_told'])
   expect(said({ state: 'coming', helper })).toEqual(['kiosk.help_coming'])
 })
 

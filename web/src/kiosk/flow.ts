@@ -526,6 +526,8 @@ export function clipsAt(state: State, noticeVersion: string | null): readonly st
       return ['kiosk.choose_department']
     case 'session':
       return ['kiosk.choose_doctor']
+    case 'slot':
+      return ['kiosk.choose_time']
     case 'way':
       return ['kiosk.choose_way']
     case 'number':
@@ -548,6 +550,7 @@ export function clipsAt(state: State, noticeVersion: string | null): readonly st
       return state.journey.task === 'activate' ? ['kiosk.activated'] : []
     case 'help':
       if (state.help.state === 'nobody') return ['kiosk.help_go']
+      if (state.help.state === 'heard') return ['kiosk.help_told']
       return state.help.state === 'coming' ? ['kiosk.help_coming'] : []
     default:
       return []

@@ -15,9 +15,19 @@ export function clipsOf(view: ErrandView): readonly string[] {
     case 'checkedin':
       return ['kiosk.checked_in', ...numbered(view.visit)]
     case 'booked':
-      return view.moved ? [] : ['kiosk.booked']
+      return [view.moved ? 'kiosk.moved' : 'kiosk.booked']
     case 'bill':
       return split(view.payment)
+    case 'pin':
+      return [view.wrong === null ? 'kiosk.type_pin' : 'kiosk.pin_wrong']
+    case 'slip':
+      return ['kiosk.take_slip']
+    case 'own':
+      return ['kiosk.own_bookings']
+    case 'reports':
+      return ['kiosk.choose_report']
+    case 'looks':
+      return view.looks.length > 0 ? ['kiosk.looks'] : []
     case 'paid':
       return ['kiosk.paid']
     default:

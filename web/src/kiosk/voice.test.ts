@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import prompts from '../../voice/prompts.json'
 import { hasClip } from './clips'
@@ -132,4 +134,14 @@ test('the notice is read from the clip of its own version', () => {
   expect(clipsAt({ at: 'notice', journey }, '2026-11-22')).toEqual(['notice.2026-11-22.spoken'])
   expect(clipsAt({ at: 'notice', journey }, null)).toEqual([])
   expect(clipsAt(HOME, null).every(hasClip)).toBe(true)
+})
+
+test('every sentence that a page or an errand says has a clip', () => {
+  const said = ['flow.ts', 'spoken.ts'].flatMap((file) => {
+    const text = readFileSync(join(import.meta.dirname, file), 'utf8')
+    return [...text.matchAll(/'((?:kiosk|money|scan)\.[a-z_]+)'/g)].map((found) => found[1] ?? '')
+  })
+
+  expect(said.length).toBeGreaterThan(25)
+  expect(said.filter((each) => !hasClip(each))).toEqual([])
 })
