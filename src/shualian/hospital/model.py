@@ -953,6 +953,16 @@ def _check_fits(evidence: FaceEvidence, proof: FaceProof, allowed: frozenset[Sce
             raise Refused(PROOF_NOT_FITTING, differs=name)
 
 
+def check_document(evidence: Evidence | None, id_number: IdNumber) -> None:
+    """Check that a document, where one was shown, is that of the person.
+
+    Raises:
+        Refused: ``hospital.proof_not_fitting``.
+    """
+    if isinstance(evidence, DocumentEvidence) and evidence.id_number != id_number:
+        raise Refused(PROOF_NOT_FITTING, differs="document")
+
+
 def acted_by(evidence: Evidence | None) -> PersonNo | None:
     """Who acted for the patient by their own face; none where the patient did."""
     return evidence.subject if isinstance(evidence, FaceEvidence) else None

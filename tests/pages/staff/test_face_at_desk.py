@@ -12,8 +12,6 @@ from shualian.sandbox.province.cast import INPATIENT, VISITOR
 
 TRIES = 8
 """A turn of the head that a busy machine was too slow to see is made again, as people do."""
-
-
 PAYMENT = "payment by face at a clerk's window"
 CLERK_KEYS = 4
 """The reader types the number of the slip and ends it; F8, the terminal that stands there, F9."""
@@ -32,7 +30,11 @@ class PatientsScreen:
         for name in names:
             self.part(name).click()
 
-    def found(self, anew: Callable[[], object] | None = None) -> None:
+    def agrees(self, *, pays: bool = False) -> None:
+        """With ``pays`` the own share comes from the person's account."""
+        self.touch("tick-comparison", *(["tick-one_scan_payment"] if pays else []), "agree")
+
+    def found(self, anew: Callable[[], object] | None = None, *, pays: bool = False) -> None:
         """Do what the screen says until somebody is recognised."""
         del anew
         ended = self.page.locator("[data-testid=person], [data-code=challenge_missed]")
@@ -40,38 +42,25 @@ class PatientsScreen:
             expect(ended).to_be_visible(timeout=120_000)
             if self.part("person").is_visible():
                 return
-            self.touch("again", "tick-comparison", "agree")
+            self.touch("again")
+            self.agrees(pays=pays)
 
+    def scanned(self, *, pays: bool = False) -> None:
+        """Agree, and be recognised."""
+        self.agrees(pays=pays)
+        self.found(pays=pays)
 
-def scan(beside: Page, *, pays: bool = False) -> None:
-    """Agree, and do what the screen says until somebody is recognised.
-
-    With ``pays`` the person agrees that the own share comes from their account.
-    """
-    ended = beside.locator("[data-testid=person], [data-code=challenge_missed]")
-    for _ in range(TRIES):
-        beside.get_by_test_id("tick-comparison").click()
-        if pays:
-            beside.get_by_test_id("tick-one_scan_payment").click()
-        beside.get_by_test_id("agree").click()
-        expect(ended).to_be_visible(timeout=120_000)
-        if beside.get_by_test_id("person").is_visible():
-            return
-        beside.get_by_test_id("again").click()
-
-
-def refused(beside: Page) -> str:
-    """Agree, and be refused for another reason than a turn that was not seen; gives its code."""
-    reason = beside.get_by_test_id("reason")
-    for _ in range(TRIES):
-        beside.get_by_test_id("tick-comparison").click()
-        beside.get_by_test_id("agree").click()
-        expect(reason).to_be_visible(timeout=120_000)
-        code = reason.get_attribute("data-code") or ""
-        if code != "challenge_missed":
-            return code
-        beside.get_by_test_id("again").click()
-    raise AssertionError("no turn of the head was ever seen")
+    def refused(self) -> str:
+        """Agree, and be refused for another reason than a turn not seen; gives its code."""
+        reason = self.part("reason")
+        for _ in range(TRIES):
+            self.agrees()
+            expect(reason).to_be_visible(timeout=120_000)
+            code = reason.get_attribute("data-code") or ""
+            if code != "challenge_missed":
+                return code
+            self.touch("again")
+        raise AssertionError("no turn of the head was ever seen")
 
 
 def test_a_bill_is_confirmed_at_the_terminal_beside_the_window(
@@ -169,14 +158,14 @@ def test_at_the_pharmacy_the_wrong_face_gets_nothing_and_the_right_one_pays_and_
     audit(beside)
     pharmacy_terminal.stands_before(INPATIENT.seen)
     beside.get_by_test_id("desk-scan").click()
-    assert refused(beside) == "not_matched"
+    assert PatientsScreen(beside).refused() == "not_matched"
     expect(page.get_by_test_id("at-desk")).to_contain_text("没有认出是这位病人")
     expect(page.get_by_test_id("released")).to_have_count(0)
     audit_desk(page)
 
     pharmacy_terminal.stands_before(VISITOR.seen)
     beside.get_by_test_id("again").click()
-    scan(beside, pays=True)
+    PatientsScreen(beside).scanned(pays=True)
     beside.get_by_test_id("yes").click()
     expect(beside.locator("[data-at=done]")).to_be_visible()
     expect(page.get_by_test_id("released")).to_be_visible()
@@ -196,7 +185,7 @@ def test_at_the_bed_a_stay_is_settled_by_the_face_at_the_nurses_device(
     ask(page, bedside_terminal.name)
     audit(page, text_px=STAFF_TEXT_PX)
     beside.get_by_test_id("desk-scan").click()
-    scan(beside)
+    PatientsScreen(beside).scanned()
     beside.get_by_test_id("yes").click()
 
     expect(page.get_by_test_id("settled")).to_contain_text("已结算")
@@ -221,7 +210,7 @@ def test_somebody_is_admitted_by_the_face_at_the_device_after_the_document_opene
     expect(beside.get_by_role("heading", name="请确认办理入院")).to_be_visible()
     audit(beside)
     beside.get_by_test_id("desk-scan").click()
-    scan(beside)
+    PatientsScreen(beside).scanned()
     beside.get_by_test_id("yes").click()
     expect(page.get_by_role("button", name="08 床")).to_contain_text("张*")
     stays = house.staff("nurse1").get("/hospital/v1/wards/stays")
@@ -245,7 +234,7 @@ def test_somebody_arrives_for_an_examination_by_the_face_at_the_desk(
     expect(beside.get_by_role("heading", name="请确认来做检查")).to_be_visible()
     audit(beside)
     beside.get_by_test_id("desk-scan").click()
-    scan(beside)
+    PatientsScreen(beside).scanned()
     beside.get_by_test_id("yes").click()
 
     expect(page.get_by_role("button", name="做好了")).to_be_visible()

@@ -11,7 +11,7 @@ import { shallowRef, type ShallowRef } from 'vue'
 import { newIdentifier } from '../terminal/bytes'
 import { NOT_UNDERSTOOD, Refused, UNREACHABLE, type Refusal } from '../terminal/refusal'
 import type { Money, Shown } from './flow'
-import type { Appointment, Bill, Choice, Collected, Hospital, Look, Offer, Payment, Ready, Registration, Session } from './hospital'
+import type { Appointment, Bill, Choice, Collected, Evidence, Hospital, Look, Offer, Payment, Ready, Registration, Session } from './hospital'
 import { ByShown, type Presence } from './presence'
 
 /** Between a question that got lost and the same question again. */
@@ -114,6 +114,18 @@ export abstract class Errand<View extends { at: string }> {
     this.parts.changed()
   }
 
+  /** Ask the hospital by what the person showed, until there is an answer. */
+  protected async showing<Answer>(ask: (evidence: Evidence) => Promise<Answer>): Promise<Answer> {
+    const evidence = await this.parts.presence.evidence()
+    return this.persistently(() => ask(evidence))
+  }
+
+  /** What the person has booked and not used; nothing where there is no record. */
+  protected async booked(): Promise<readonly Appointment[]> {
+    const own = await this.showing((evidence) => this.parts.hospital.appointments(evidence)).catch(noRecord)
+    return own.filter((each) => each.state === 'booked')
+  }
+
   /** Ask until there is an answer; a lost or undecided one is asked for again by the same number. */
   protected async persistently<Answer>(ask: () => Promise<Answer>, money = false): Promise<Answer> {
     const { pause = wait, now = Date.now } = this.parts
@@ -139,10 +151,9 @@ export class Registering extends Errand<RegisteringView> {
   }
 
   protected async first(): Promise<RegisteringView> {
-    const { hospital, presence } = this.parts
-    const evidence = await presence.evidence()
+    const { hospital } = this.parts
     // The record is opened with it, where there is none: no field is typed.
-    const visit = await this.persistently(() => hospital.register(this.command, this.choice, evidence))
+    const visit = await this.showing((evidence) => hospital.register(this.command, this.choice, evidence))
     return { at: 'registered', visit, session: this.choice.session }
   }
 }
@@ -160,10 +171,9 @@ export class Booking extends Errand<BookingView> {
   }
 
   protected async first(): Promise<BookingView> {
-    const { hospital, presence } = this.parts
+    const { hospital } = this.parts
     const { command, choice, moving } = this
-    const evidence = await presence.evidence()
-    const appointment = await this.persistently(() =>
+    const appointment = await this.showing((evidence) =>
       moving === null ? hospital.book(command, choice, evidence) : hospital.move(command, moving, choice, evidence),
     )
     return { at: 'booked', appointment, moved: moving !== null }
@@ -172,7 +182,7 @@ export class Booking extends Errand<BookingView> {
 
 /** What somebody has booked: each can be given back here; another time is chosen as for a new one. */
 export class OwnBookings extends Errand<OwnBookingsView> {
-  private booked: readonly Appointment[] = []
+  private own: readonly Appointment[] = []
 
   /** Whether it is really meant is asked once. */
   ask(appointment: Appointment): void {
@@ -180,25 +190,21 @@ export class OwnBookings extends Errand<OwnBookingsView> {
   }
 
   keep(): void {
-    this.show({ at: 'own', booked: this.booked })
+    this.show({ at: 'own', booked: this.own })
   }
 
   cancel(appointment: Appointment): void {
     const command = newIdentifier()
     void this.doing(async () => {
-      const { hospital, presence } = this.parts
-      const evidence = await presence.evidence()
-      await this.persistently(() => hospital.cancel(command, appointment.appointment_no, evidence))
+      const { hospital } = this.parts
+      await this.showing((evidence) => hospital.cancel(command, appointment.appointment_no, evidence))
       return { at: 'cancelled', appointment }
     })
   }
 
   protected async first(): Promise<OwnBookingsView> {
-    const { hospital, presence } = this.parts
-    const evidence = await presence.evidence()
-    const own = await this.persistently(() => hospital.appointments(evidence)).catch(noRecord)
-    this.booked = own.filter((each) => each.state === 'booked').sort(byTime)
-    return this.booked.length === 0 ? { at: 'none' } : { at: 'own', booked: this.booked }
+    this.own = [...(await this.booked())].sort(byTime)
+    return this.own.length === 0 ? { at: 'none' } : { at: 'own', booked: this.own }
   }
 }
 
@@ -215,10 +221,7 @@ export class CheckingIn extends Errand<CheckingInView> {
 
   /** Somebody with one appointment of today is asked nothing. */
   protected async first(): Promise<CheckingInView> {
-    const { hospital, presence } = this.parts
-    const evidence = await presence.evidence()
-    const own = await this.persistently(() => hospital.appointments(evidence)).catch(noRecord)
-    const booked = own.filter((each) => each.state === 'booked')
+    const booked = await this.booked()
     const today = booked.filter((each) => each.day === this.today())
     const [only] = today
     if (only === undefined) return { at: 'none', next: soonest(booked) }
@@ -226,10 +229,9 @@ export class CheckingIn extends Errand<CheckingInView> {
   }
 
   private async checkIn(appointment: Appointment): Promise<CheckingInView> {
-    const { hospital, presence } = this.parts
-    const evidence = await presence.evidence()
+    const { hospital } = this.parts
     const number = appointment.appointment_no
-    const visit = await this.persistently(() => hospital.checkIn(this.command, number, evidence))
+    const visit = await this.showing((evidence) => hospital.checkIn(this.command, number, evidence))
     return { at: 'checkedin', visit, appointment }
   }
 }
@@ -373,9 +375,7 @@ export class Reporting extends Errand<ReportingView> {
   }
 
   protected async first(): Promise<ReportingView> {
-    const { hospital, presence } = this.parts
-    const evidence = await presence.evidence()
-    this.ready = await this.persistently(() => hospital.reports(evidence))
+    this.ready = await this.showing((evidence) => this.parts.hospital.reports(evidence))
     const [only] = this.ready
     if (only === undefined) return { at: 'none' }
     if (this.ready.length > 1) return this.listed()
@@ -400,9 +400,7 @@ export class Reporting extends Errand<ReportingView> {
 /** Who looked at the own record. */
 export class Looking extends Errand<LookingView> {
   protected async first(): Promise<LookingView> {
-    const { hospital, presence } = this.parts
-    const evidence = await presence.evidence()
-    return { at: 'looks', looks: await this.persistently(() => hospital.looks(evidence)) }
+    return { at: 'looks', looks: await this.showing((evidence) => this.parts.hospital.looks(evidence)) }
   }
 }
 

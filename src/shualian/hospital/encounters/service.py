@@ -52,7 +52,6 @@ from shualian.hospital.encounters.model import (
 from shualian.hospital.encounters.store import StoredEncounter
 from shualian.hospital.model import (
     ANSWER_INVALID,
-    PROOF_NOT_FITTING,
     SELF_PAID,
     CardEvidence,
     Certificate,
@@ -70,6 +69,7 @@ from shualian.hospital.model import (
     acted_by,
     age_band,
     any_evidence_from_bytes,
+    check_document,
     evidence_to_bytes,
     is_final,
     without_pin,
@@ -578,8 +578,7 @@ class Encounters:
         if not wanted.self_paid:
             person, evidence = self._person(identity, wanted)
             return insurance_in_force(person), evidence
-        if isinstance(shown, DocumentEvidence) and shown.id_number != identity.id_number:
-            raise Refused(PROOF_NOT_FITTING, differs="document")
+        check_document(shown, identity.id_number)
         if shown is None and wanted.override is None:
             raise Refused(EVIDENCE_MISSING)
         # An insurer that is away must not keep somebody who pays alone from being treated.

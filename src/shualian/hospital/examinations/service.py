@@ -136,9 +136,7 @@ class Examinations:
         )
         if earlier is not None and earlier.command_id == command_id:
             return earlier
-        view = self._clinical.get(order_no=order_no)
-        if view.order.kind not in EXAMINED:
-            raise Refused(NOT_EXAMINED_HERE, found=view.order.kind.value)
+        view = self._examined(order_no)
         came = self._collector(evidence, ARRIVAL_SCENES)
         encounter = self._encounter(view.order.encounter_no)
         check_patient(came.subject, expected=encounter.psn_no)
@@ -164,9 +162,7 @@ class Examinations:
             Refused: ``hospital.order_not_found``, ``not_examined_here``, ``order_not_paid``,
                 ``examination_step`` when the patient has come.
         """
-        view = self._clinical.get(order_no=order_no)
-        if view.order.kind not in EXAMINED:
-            raise Refused(NOT_EXAMINED_HERE, found=view.order.kind.value)
+        view = self._examined(order_no)
         earlier = self._database.read(
             lambda connection: store.by_order(connection, self._institution, order_no)
         )
@@ -438,6 +434,12 @@ class Examinations:
         if found is None:
             raise Refused(EXAMINATION_NOT_FOUND)
         return found
+
+    def _examined(self, order_no: OrderNo) -> OrderView:
+        view = self._clinical.get(order_no=order_no)
+        if view.order.kind not in EXAMINED:
+            raise Refused(NOT_EXAMINED_HERE, found=view.order.kind.value)
+        return view
 
     def _encounter(self, encounter_no: EncounterNo) -> Encounter:
         stored = self._database.read(

@@ -31,6 +31,7 @@ from shualian.hospital.model import (
     InsuredPerson,
     PersonQuery,
     age_band,
+    check_document,
     check_proof,
     check_proof_for_relative,
 )
@@ -242,8 +243,7 @@ class Records:
         query = PersonQuery(self._institution, expected, evidence, uses_up)
         person = ask_insurer(self._insurer.person_information, query)
         identity_of(person, expected_person=expected)
-        if isinstance(evidence, DocumentEvidence) and evidence.id_number != person.certno:
-            raise Refused(PROOF_NOT_FITTING, differs="document")
+        check_document(evidence, person.certno)
         return Shown(person, evidence)
 
     def _face(

@@ -24,7 +24,7 @@ from shualian.hospital.evidence_body import (
     evidence_at_window,
     no_desk,
 )
-from shualian.hospital.model import SELF_PAID, AtTerminal
+from shualian.hospital.model import SELF_PAID, AtTerminal, Evidence
 from shualian.hospital.orders.model import ChargeItem, OrderLine
 from shualian.hospital.payments.model import Payment, PaymentState
 from shualian.hospital.scheduling.model import DEPARTMENT_NOT_FOUND, Department, Doctor
@@ -328,6 +328,15 @@ class _Desk:
 
         return who
 
+    def evidence(self, body: EvidenceAtWindow, who: Caller) -> Evidence:
+        """What was shown to a member of staff, or handed over by the terminal beside them."""
+        return evidence_at_window(
+            body,
+            seen_by=who.staff_id,
+            today=business_date(self.clock.now()),
+            handed_over=self.handed_over,
+        )
+
     def english(self, ward: str) -> str:
         """What the department of a ward is called in English; empty where nobody gave a name."""
         with suppress(Refused):
@@ -480,12 +489,7 @@ def _add_stays(routes: APIRouter, desk: _Desk) -> None:
     @routes.post("/stays", status_code=201)
     def admit(body: AdmissionBody, who: Annotated[Caller, Depends(admitting)]) -> StayLine:
         """Admit a patient into an empty bed."""
-        evidence = None
-        if body.evidence is not None:
-            today = business_date(desk.clock.now())
-            evidence = evidence_at_window(
-                body.evidence, seen_by=who.staff_id, today=today, handed_over=desk.handed_over
-            )
+        evidence = None if body.evidence is None else desk.evidence(body.evidence, who)
         check = None if body.reason is None else StaffCheck(who.staff_id, body.reason)
         made = desk.wards.stays.admit(
             command_id=CommandId(body.command_id),
@@ -598,12 +602,9 @@ def _add_settlements(routes: APIRouter, desk: _Desk) -> None:
         command_id: _NumberPath, body: SettleBody, who: Annotated[Caller, Depends(settling)]
     ) -> PaymentAnswer:
         """Settle what was shown, on what the patient shows."""
-        today = business_date(desk.clock.now())
         made = desk.wards.bedside.settle(
             command_id=CommandId(command_id),
-            evidence=evidence_at_window(
-                body.evidence, seen_by=who.staff_id, today=today, handed_over=desk.handed_over
-            ),
+            evidence=desk.evidence(body.evidence, who),
             from_wallet_fen=Fen(body.from_wallet_fen),
         )
         return _payment(made)

@@ -13,7 +13,7 @@ from itertools import count
 
 import numpy as np
 
-from shualian.assembly import HospitalSide, InsurerSide
+from shualian.assembly import InsurerSide
 from shualian.core.clock import CHINA, SettableClock, business_date
 from shualian.core.id_number import IdNumber
 from shualian.core.identifiers import CommandId, IntentId, PersonNo, StaffId, new_identifier
@@ -26,8 +26,8 @@ from shualian.hospital.examinations.model import Findings, LabValue
 from shualian.hospital.model import CodeEvidence, DocumentEvidence, Evidence
 from shualian.hospital.scheduling.model import Doctor
 from shualian.insurer.supervision.signins.model import ConfirmationReason, DoctorCode
-from shualian.sandbox.province.hospital import Accounts
-from shualian.sandbox.province.model import SampleDoctor, SampleHospital
+from shualian.sandbox.province.hospital import Opened
+from shualian.sandbox.province.model import SampleDoctor
 from shualian.staff.model import Caller
 from shualian.terminals.model import InstitutionStaff
 
@@ -67,7 +67,7 @@ class Visitor:
 
 def play_history(
     insurer: InsurerSide,
-    hospitals: Sequence[tuple[HospitalSide, SampleHospital, Accounts]],
+    hospitals: Sequence[Opened],
     visitors: Sequence[Visitor],
     days: Sequence[date],
     *,
@@ -78,7 +78,7 @@ def play_history(
 
     Args:
         insurer: The other half.
-        hospitals: With their accounts; set up, with sessions on these days.
+        hospitals: Set up, with sessions on these days.
         visitors: Who may come; nobody does when there is nobody.
         days: In order, each over.
         clock: Of both halves; stands at the last visit afterwards.
@@ -90,10 +90,9 @@ def play_history(
     boxes = count(1)
     visits = 0
     for day in days:
-        for hospital, sample, accounts in hospitals:
+        for hospital in hospitals:
             clock.set(datetime.combine(day, OPENS, CHINA))
-            past = PastDay(insurer, hospital, sample, accounts, clock, chance, boxes)
-            visits += past.play(visitors)
+            visits += PastDay(insurer, hospital, clock, chance, boxes).play(visitors)
     return visits
 
 
@@ -103,19 +102,18 @@ class PastDay:
     def __init__(
         self,
         insurer: InsurerSide,
-        hospital: HospitalSide,
-        sample: SampleHospital,
-        accounts: Accounts,
+        hospital: Opened,
         clock: SettableClock,
         chance: np.random.Generator,
         boxes: Iterator[int],
     ) -> None:
         """Describe it."""
         self._insurer = insurer
-        self._hospital = hospital
-        self._sample = sample
-        self._by_login = accounts.by_login
-        self._chief = InstitutionStaff(accounts.administrator.staff_id, sample.code)
+        self._hospital = hospital.side
+        self._doctors = hospital.sample.doctors
+        self._by_login = hospital.accounts.by_login
+        administrator = hospital.accounts.administrator.staff_id
+        self._chief = InstitutionStaff(administrator, hospital.sample.code)
         self._clock = clock
         self._chance = chance
         self._boxes = boxes
@@ -132,8 +130,7 @@ class PastDay:
         return len(chosen)
 
     def _visit(self, visitor: Visitor) -> None:
-        doctors = self._sample.doctors
-        doctor = doctors[int(self._chance.integers(len(doctors)))]
+        doctor = self._doctors[int(self._chance.integers(len(self._doctors)))]
         self._sign_in(doctor)
         encounter = self._register(visitor, doctor)
         self._passes(180, 420)
@@ -170,8 +167,8 @@ class PastDay:
     def _register(self, visitor: Visitor, doctor: SampleDoctor) -> Encounter:
         hospital, today = self._hospital, business_date(self._clock.now())
         self_paid = not int(self._chance.integers(SELF_PAID_OF_SIX))
-        by_code = visitor.has_voucher and not int(self._chance.integers(CODE_OF_THREE))
-        by_code = by_code and not self_paid
+        wants_code = visitor.has_voucher and not int(self._chance.integers(CODE_OF_THREE))
+        by_code = wants_code and not self_paid
         shown = self._code(visitor) if by_code else self._document(visitor)
         hospital.records.open_record(command_id=_command(), evidence=shown)
         offers = hospital.schedule.offers(first=today, last=today)

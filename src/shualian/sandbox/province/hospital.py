@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 
 from shualian.assembly import HospitalSide
 from shualian.core.identifiers import CommandId, StaffId, TerminalId
@@ -76,6 +77,23 @@ class Accounts:
     administrator: Caller
     passkey: Authenticator
     by_login: Mapping[str, Caller]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A hospital with everything in it.
+
+    Attributes:
+        side: Its half of the house.
+        sample: What it was made from.
+        accounts: Of its staff.
+        terminals: Folders of its simulated terminals, by place.
+    """
+
+    side: HospitalSide
+    sample: SampleHospital
+    accounts: Accounts
+    terminals: Mapping[str, Path]
 
 
 def open_accounts(hospital: HospitalSide, sample: SampleHospital) -> Accounts:

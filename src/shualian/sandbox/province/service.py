@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-from shualian.assembly import HospitalSide, House, open_house
-from shualian.core.clock import Clock, SettableClock, business_date
+from shualian.assembly import House, open_house
+from shualian.core.clock import CHINA, Clock, SettableClock, business_date
 from shualian.core.identifiers import InstitutionCode, PersonNo, TerminalId
 from shualian.core.mode import Mode
 from shualian.core.money import Fen
@@ -17,7 +17,6 @@ from shualian.core.settings import HospitalSettings, Settings
 from shualian.face.engine import FaceEngine
 from shualian.face.weights.source import WeightSource
 from shualian.hospital.wallet.model import PayerRef
-from shualian.sandbox.authenticator import Authenticator
 from shualian.sandbox.ewallet.model import Terms
 from shualian.sandbox.ewallet.server import open_wallet
 from shualian.sandbox.police_registry.server import open_registry, put_people
@@ -26,7 +25,7 @@ from shualian.sandbox.province.history import Visitor, play_history
 from shualian.sandbox.province.hospital import (
     DAYS_AHEAD,
     PASSPHRASE,
-    Accounts,
+    Opened,
     open_accounts,
     set_up,
 )
@@ -92,15 +91,6 @@ class Loaded:
     people: LoadedPeople
 
 
-@dataclass(frozen=True, slots=True)
-class _Hospitals:
-    """What was loaded at the hospitals: by institution terminals' folders and a passkey each."""
-
-    terminals: dict[InstitutionCode, Mapping[str, Path]]
-    passkeys: dict[InstitutionCode, Authenticator]
-    opened: list[tuple[HospitalSide, SampleHospital, Accounts]]
-
-
 Tell = Callable[[str], None]
 
 
@@ -135,13 +125,13 @@ def load_province(
     province = sample_province(seed, people=people)
     settings = settings_of(folder, province.hospitals, ports or Ports(8443))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # What is loaded was there before its history: one clock goes from the first day to now.
-    past = SettableClock(clock.now() - timedelta(days=history_days))
+    days = _days(business_date(clock.now()), history_days)
+    # What is loaded was there before its history: its clock begins with the first day.
+    past = SettableClock(datetime.combine(days[0], time(), CHINA))
     then = past if history_days else clock
     with ExitStack() as opened:
         # Nobody is asked while loading; the notice promises a registry and a listener checks it.
         house = open_house(opened, settings, mode=Mode.SANDBOX, clock=then)
-        days = _days(business_date(clock.now()), history_days)
         loaded, hospitals = _load(house, province, folder, then, days, tell)
         if history_days:
             visits = _play(house, hospitals, province, loaded, days[:history_days], past)
@@ -151,7 +141,7 @@ def load_province(
     file = folder / SETTINGS_FILE
     file.write_text(_toml(settings), encoding="utf-8")
     _write_province(folder, seed, hospitals)
-    return Loaded(file, hospitals.terminals, loaded)
+    return Loaded(file, {each.sample.code: each.terminals for each in hospitals}, loaded)
 
 
 def settings_of(folder: Path, hospitals: Sequence[SampleHospital], ports: Ports) -> Settings:
@@ -191,7 +181,7 @@ def _days(today: date, past: int) -> Sequence[date]:
 
 def _play(
     house: House,
-    hospitals: _Hospitals,
+    hospitals: Sequence[Opened],
     province: Province,
     people: LoadedPeople,
     days: Sequence[date],
@@ -201,9 +191,7 @@ def _play(
         Visitor(psn_no, resident.person.id_number, psn_no in people.regulars)
         for psn_no, resident in zip(people.residents, province.residents, strict=True)
     ]
-    return play_history(
-        house.insurer, hospitals.opened, visitors, days, clock=clock, seed=province.seed
-    )
+    return play_history(house.insurer, hospitals, visitors, days, clock=clock, seed=province.seed)
 
 
 def _load(
@@ -213,7 +201,7 @@ def _load(
     clock: Clock,
     days: Sequence[date],
     tell: Tell,
-) -> tuple[LoadedPeople, _Hospitals]:
+) -> tuple[LoadedPeople, Sequence[Opened]]:
     insurer = house.insurer
     contract(insurer, province)
     people = settle_people(insurer, province, clock)
@@ -221,14 +209,13 @@ def _load(
         f"参保人 {len(people.residents) + len(people.players)} 人，两个参保地；"
         f"其中 {len(people.regulars)} 人留有特征（随机向量，不是人脸）"
     )
-    made = _Hospitals({}, {}, [])
+    made: list[Opened] = []
     for hospital, sample in zip(house.hospitals, province.hospitals, strict=True):
         folders = install_terminals(insurer, sample, folder / "terminals" / sample.code)
         accounts = open_accounts(hospital, sample)
-        made.terminals[sample.code], made.passkeys[sample.code] = folders, accounts.passkey
         numbers = {name: _number(at) for name, at in folders.items()}
         set_up(hospital, sample, accounts, numbers, days)
-        made.opened.append((hospital, sample, accounts))
+        made.append(Opened(hospital, sample, accounts, folders))
         register_doctors(insurer, sample)
         for player in PLAYERS:
             hospital.agreements.link(
@@ -266,17 +253,19 @@ def _number(folder: Path) -> TerminalId:
     return AgentFolder(folder, mode=Mode.SANDBOX).identity().terminal_id
 
 
-def _write_province(folder: Path, seed: int, hospitals: _Hospitals) -> None:
+def _write_province(folder: Path, seed: int, hospitals: Sequence[Opened]) -> None:
     known = {
         "sample_data": "演练用的示例数据，没有真人 / sample data for the sandbox, no real people",
         "seed": seed,
         "passphrase_of_sample_accounts": PASSPHRASE,
         "passkeys_of_sample_administrators": {
-            code: passkey.saved() for code, passkey in hospitals.passkeys.items()
+            each.sample.code: each.accounts.passkey.saved() for each in hospitals
         },
         "terminals": {
-            code: {name: str(at.relative_to(folder)) for name, at in places.items()}
-            for code, places in hospitals.terminals.items()
+            each.sample.code: {
+                name: str(at.relative_to(folder)) for name, at in each.terminals.items()
+            }
+            for each in hospitals
         },
     }
     text = json.dumps(known, ensure_ascii=False, indent=2)

@@ -28,3 +28,10 @@ export function dayWords(day: string, now: Date = new Date()): Words {
   const date = new Date(`${day}T00:00:00Z`)
   return NAMED[days] ?? { zh: ZH.format(date), en: EN.format(date) }
 }
+
+/** Day and time, such as 明天 10:24; the day is the session's, which may end after midnight. */
+export function momentWords(day: string, moment: string): Words {
+  const { zh, en } = dayWords(day)
+  const time = timeOf(moment)
+  return { zh: `${zh} ${time}`, en: `${en} ${time}` }
+}

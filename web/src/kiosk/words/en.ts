@@ -157,7 +157,6 @@ export const en: Words = {
     insurance: 'Insured in',
     yes: 'Yes, this is me',
     no: 'Not me, start over',
-    notes: 'Please note',
   },
   whom: {
     title: 'Who is it for today?',
@@ -295,11 +294,9 @@ export const en: Words = {
     title: 'Choose a doctor',
     left: '{count} left',
     none: 'Full',
-    choose: 'Choose',
     fee: '{yuan} yuan',
   },
   pay: {
-    title: 'Left to pay',
     wallet: 'From your authorised account ending in {tail}',
     confirm: 'Pay {yuan} yuan',
     cash: 'Pay cash at a window',
@@ -365,7 +362,6 @@ export const en: Words = {
     when: 'When',
     who: 'Who',
     why: 'Why',
-    moment: '{day} {time}',
     unrelated: 'Opened by somebody who was not treating you: ask at the desk why',
   },
   reports: {

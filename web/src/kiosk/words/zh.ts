@@ -155,7 +155,6 @@ export const zh = {
     insurance: '参保地',
     yes: '是我本人',
     no: '不是我，重新来',
-    notes: '请留意',
   },
   whom: {
     title: '今天给谁办？',
@@ -293,11 +292,9 @@ export const zh = {
     title: '请选择医生',
     left: '余 {count} 个号',
     none: '号满',
-    choose: '选这位',
     fee: '{yuan} 元',
   },
   pay: {
-    title: '还要付',
     wallet: '从您授权的尾号 {tail} 的账户付',
     confirm: '确认付 {yuan} 元',
     cash: '去窗口付现金',
@@ -363,7 +360,6 @@ export const zh = {
     when: '时间',
     who: '谁',
     why: '为什么',
-    moment: '{day} {time}',
     unrelated: '不是给您看病的人打开的，可以到服务台问原因',
   },
   reports: {

@@ -40,12 +40,12 @@ from shualian.hospital.model import (
     Admission,
     Certificate,
     CertificateType,
-    DocumentEvidence,
     Evidence,
     FaceEvidence,
     StayMessage,
     age_band,
     any_evidence_from_bytes,
+    check_document,
     check_proof,
     evidence_to_bytes,
     is_final,
@@ -517,9 +517,9 @@ class Stays:
                 evidence, scenes=ADMISSION_SCENES, expected=identity.psn_no
             )
             insutype = insurance_in_force(person)
-        elif isinstance(evidence, DocumentEvidence) and evidence.id_number != identity.id_number:
+        else:
             # Where the insurance is named the insurer is not asked whose document it is.
-            raise Refused(PROOF_NOT_FITTING, differs="document")
+            check_document(evidence, identity.id_number)
         if insutype is None:
             raise Refused(INSURANCE_NOT_NAMED)
         now = self._clock.now()
