@@ -75,3 +75,14 @@ def test_leaving_twice_gives_up_one_place() -> None:
 
     places(abreast, 1)
     waits(abreast)
+
+
+def test_nobody_enters_while_it_is_closed() -> None:
+    abreast = Abreast(2)
+    abreast.close()
+    thread, entered = waits(abreast)
+
+    abreast.open()
+    thread.join(10)
+
+    assert len(entered) == 1

@@ -21,13 +21,14 @@ class Abreast:
         self._most = most
         self._allowed = most
         self._under_way = 0
+        self._open = True
         self._calm = 0
         self._changed = threading.Condition()
 
     def enter(self) -> Callable[[], None]:
         """Wait for a place; gives what leaves it, once, however often it is called."""
         with self._changed:
-            self._changed.wait_for(lambda: self._under_way < self._allowed)
+            self._changed.wait_for(lambda: self._open and self._under_way < self._allowed)
             self._under_way += 1
         left = False
 
@@ -40,6 +41,17 @@ class Abreast:
                     self._changed.notify_all()
 
         return leave
+
+    def close(self) -> None:
+        """Let nobody in: somebody inside has met others again and again."""
+        with self._changed:
+            self._open = False
+
+    def open(self) -> None:
+        """Let people in again."""
+        with self._changed:
+            self._open = True
+            self._changed.notify_all()
 
     def met(self) -> None:
         """Two have met: fewer from now on."""

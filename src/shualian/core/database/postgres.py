@@ -84,8 +84,6 @@ class PostgresDatabase:
         )
         self._gate = Gate()
         self._turn = threading.Lock()
-        self._calm = threading.Event()
-        self._calm.set()
         self._abreast = Abreast(_CONNECTIONS_MAX)
         with connected(engine):
             pass
@@ -147,7 +145,6 @@ class PostgresDatabase:
     ) -> T:
         forbid_in_transaction("a second transaction")
         with self._gate.passing():
-            self._calm.wait()
             try:
                 result = _attempt(engine, work, on_own_locks)
             except _ConflictError:
@@ -168,13 +165,13 @@ class PostgresDatabase:
         try:
             for number in range(1, _ATTEMPTS_MAX):
                 if number == _PATIENT_ATTEMPTS:
-                    self._calm.clear()  # newcomers of this process wait until we are through
+                    self._abreast.close()  # newcomers of this process wait until we are through
                 pause_s = min(_PAUSE_MAX_S, 0.001 * 2**number)
                 time.sleep(random.uniform(0, pause_s))  # noqa: S311 - spreads load, no secret
                 with suppress(_ConflictError):
                     return _attempt(engine, work, on_own_locks)
         finally:
-            self._calm.set()
+            self._abreast.open()
         raise Refused(DATABASE_BUSY, attempts=_ATTEMPTS_MAX)
 
 
